@@ -1,0 +1,42 @@
+"""Build file of package `deqmpc_train`."""
+
+from setuptools import find_packages, setup
+
+NAME = "deqmpc_train"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Experts, data sets, training and evaluation of DEQ-MPC policies.",
+    license="Apache-2.0",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_dir={"": "."},  # makes an editable install one line in a .pth file, which type checkers follow
+    package_data={NAME: ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "deqmpc_core",
+        "deqmpc_sim",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "pyarrow>=15",
+        "rich>=13",
+        "safetensors>=0.4",
+        "tensorboard>=2.16",
+        "torch>=2.6",
+        "tyro>=0.9",
+    ],
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ],
+    entry_points={
+        "deqmpc.verbs": [
+            "train = deqmpc_train.verbs.train:main",
+            "data = deqmpc_train.verbs.data:main",
+            "expert = deqmpc_train.verbs.expert:main",
+            "eval = deqmpc_train.verbs.eval:main",
+            "policies = deqmpc_train.verbs.policies:main",
+        ],
+    },
+    zip_safe=False,
+)
