@@ -1,0 +1,66 @@
+"""The hand-over from streamed setpoints to the robot's own landing, and the watch over it."""
+
+import math
+
+from deqmpc_core.flight.commands import Command, Land, NotifySetpointsStop
+from deqmpc_core.flight.configuration import CommanderConfig
+from deqmpc_core.flight.estimator import Estimate
+
+TIME_TOLERANCE = 1e-6
+RETRY = 0.1
+
+
+class Landing:
+    """One landing. Stream stopped, NotifySetpointsStop and Land leave in one tick: between them the robot's
+    planner idles with the motors off. Land is repeated until the robot is seen to descend, because one lost
+    packet would leave it so."""
+
+    def __init__(self, config: CommanderConfig, t: float, seen: Estimate | None, streamed: bool) -> None:
+        """t [s] is the tick of the hand-over, seen the last known state, streamed whether setpoints were
+        sent before."""
+        self._config = config
+        self._began = t
+        self._height = 0.0 if seen is None else float(seen.position[2])
+        self._end = t + self._duration(self._height)
+        self._notify = streamed
+        self._next = t
+        self._low_since: float | None = None
+
+    def tick(self, t: float, seen: Estimate | None) -> list[Command]:
+        """Commands due at t [s]; seen is a fresh estimate, or None while poses are late."""
+        if seen is not None:
+            self._watch(t, seen)
+        return self._send(t) if t >= self._next - TIME_TOLERANCE else []
+
+    def retry(self, t: float, notify: bool) -> None:
+        """The robot refused a command at t: send Land again soon, after NotifySetpointsStop if that was
+        refused."""
+        self._next, self._notify = min(self._next, t + RETRY), self._notify or notify
+
+    def landed(self, t: float) -> bool:
+        """Low and slow for long enough."""
+        return (
+            self._low_since is not None and t - self._low_since >= self._config.landed_time - TIME_TOLERANCE
+        )
+
+    def overdue(self, t: float) -> bool:
+        """No landing seen within the limit."""
+        return t - self._began > self._config.land_limit
+
+    def _watch(self, t: float, seen: Estimate) -> None:
+        height, speed = float(seen.position[2]), float((seen.velocity @ seen.velocity) ** 0.5)
+        if height < self._height - self._config.land_descent:
+            self._next = math.inf
+        low = height < self._config.landed_height and speed < self._config.landed_speed
+        self._low_since = (t if self._low_since is None else self._low_since) if low else None
+
+    def _send(self, t: float) -> list[Command]:
+        """Land with the time left, so that repeating it does not put the touch-down off, but never in a
+        rush."""
+        duration = max(self._end - t, 0.5 * self._duration(self._height))
+        commands: list[Command] = [NotifySetpointsStop()] if self._notify else []
+        self._notify, self._next = False, t + self._config.land_period
+        return [*commands, Land(self._config.land_height, duration)]
+
+    def _duration(self, height: float) -> float:
+        return max(self._config.land_duration, height / self._config.land_speed)

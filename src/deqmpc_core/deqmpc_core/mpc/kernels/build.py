@@ -1,0 +1,117 @@
+"""Compiled kernels specialised to one robot, horizon and integrator: source written once, compiled once, cached.
+
+The cache lies in $DEQMPC_CACHE, else ~/.cache/deqmpc, else (read-only homes) the temporary directory. Everything
+that decides the machine code goes into the file's name: kernel sources, sizes, flags, versions, processor.
+"""
+
+import hashlib
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+import llvmlite
+import llvmlite.binding
+import numba
+
+from deqmpc_core.mpc.kernels.generate import dynamics_source
+from deqmpc_core.systems.system import System
+
+_MARK = "# --- kernel ---"
+_ROOMS = ("integrator", "riccati", "lagrangian", "augmented_lagrangian")
+_FASTMATH = ("arcp", "contract", "nsz", "reassoc")  # never nnan: finiteness tests must survive
+_FLAGS = {"SLP_VECTORIZE": 1, "LOOP_VECTORIZE": 0}
+_LOCK = threading.RLock()
+
+
+@lru_cache(maxsize=64)
+def kernels(system: System, horizon: int, substeps: int, nogil: bool) -> ModuleType:
+    """The module with `solve_range` and `adjoint_range` for these sizes; compiles lazily at first call."""
+    source = _source(system, horizon, substeps, nogil)
+    with _LOCK:
+        return _load(_write(source, f"{system.name}_T{horizon}"))
+
+
+@contextmanager
+def compiler_flags() -> Iterator[None]:
+    """Numba's process-wide flags set for our kernels and restored: SLP vectorisation on, loop vectorisation off."""
+    with _LOCK:
+        before = {name: getattr(numba.config, name) for name in _FLAGS}
+        try:
+            for name, value in _FLAGS.items():
+                setattr(numba.config, name, value)
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(numba.config, name, value)
+
+
+def _source(system: System, horizon: int, substeps: int, nogil: bool) -> str:
+    header = [
+        '"""Generated; see deqmpc_core.mpc.kernels.build."""',
+        "import math",
+        "from numba import njit",
+        "from deqmpc_core.mpc.kernels.sizes import Array",
+        "from deqmpc_core.mpc.kernels.stack import stack_array",
+        f"NX, NU, NXU = {system.n}, {system.m}, {system.n + system.m}",
+        f"KNOTS = {horizon + 1}",
+        f"HORIZON, SUBSTEPS, POSITION = {horizon}, {substeps}, {-1 if system.position is None else system.position}",
+        f"NOGIL = {nogil}",
+        f"OPTIONS = {_options()}",
+    ]
+    bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in _ROOMS]
+    return "\n".join([*header, dynamics_source(system), *bodies])
+
+
+def _options() -> str:
+    """The options' literal, the same text in every process (a set's own order is not)."""
+    flags = ", ".join(repr(flag) for flag in sorted(_FASTMATH))
+    return f"{{'cache': True, 'error_model': 'numpy', 'fastmath': {{{flags}}}}}"
+
+
+def _write(source: str, name: str) -> Path:
+    """The module's file, written under a temporary name and renamed, so two processes may start at once."""
+    facts = (source, str(_FLAGS), numba.__version__, llvmlite.__version__, platform.python_version(),
+             llvmlite.binding.get_host_cpu_name(), str(llvmlite.binding.get_host_cpu_features().flatten()))  # fmt: skip
+    stack = (Path(__file__).parent / "stack.py").read_text()
+    digest = hashlib.sha256("\0".join([*facts, stack]).encode()).hexdigest()[:16]
+    path = cache_directory() / f"{name}_{digest}.py"
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w") as file:
+            file.write(source)
+        os.replace(temporary, path)
+    return path
+
+
+@lru_cache(maxsize=1)
+def cache_directory() -> Path:
+    """A directory for generated sources and machine code that this process may write to."""
+    wanted = os.environ.get("DEQMPC_CACHE") or str(Path.home() / ".cache" / "deqmpc")
+    for place in (wanted, str(Path(tempfile.gettempdir()) / f"deqmpc-cache-{os.getuid()}")):
+        path = Path(place) / "kernels"
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                return path
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="deqmpc-kernels-"))
+
+
+def _load(path: Path) -> ModuleType:
+    name = f"deqmpc_kernels_{path.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]

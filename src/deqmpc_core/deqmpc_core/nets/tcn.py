@@ -1,0 +1,26 @@
+"""Feed-forward temporal convolution network (Appendix A.8)."""
+
+from torch import Tensor, nn
+
+from deqmpc_core.nets.layers import ConvBlock
+from deqmpc_core.nets.network import NetworkAnswer, NetworkShape, WaypointNetwork
+
+BLOCKS = 4
+
+
+class FeedForwardNetwork(WaypointNetwork):
+    """The inlet block and three residual blocks, then one output layer; keeps no latent."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__(shape)
+        width = shape.hidden
+        self.blocks = nn.Sequential(*(ConvBlock(width, width, residual=True) for _ in range(BLOCKS - 1)))
+
+    def latent(self, batch: int) -> Tensor:
+        """Nothing to remember: (B, 0)."""
+        return self.outlet.weight.new_zeros(batch, 0)
+
+    def forward(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
+        """x0 (B, n), plan (B, T, n) -> theta (B, T, n); z passes through."""
+        theta = self.decode(x0, self.blocks(self.embed(x0, plan)))
+        return NetworkAnswer(theta, z, x0.new_zeros(x0.shape[0]))

@@ -1,0 +1,29 @@
+"""Policies: (observation, state) -> (plan, state). Variants by name; one base owns the alternation."""
+
+from deqmpc_core.policies.base import Policy, PolicyInfo, PolicyState
+from deqmpc_core.policies.build import make_network, make_policy
+from deqmpc_core.policies.config import LEARNED, UNLEARNED, VARIANTS, PolicyConfig
+from deqmpc_core.policies.deq_mpc import DeqMpcPolicy
+from deqmpc_core.policies.diff_mpc import DiffMpcPolicy
+from deqmpc_core.policies.expert import ExpertPolicy
+from deqmpc_core.policies.goal_mpc import GoalMpcPolicy
+from deqmpc_core.policies.hover import HoverPolicy
+from deqmpc_core.policies.straight_line import StraightLinePolicy
+
+__all__ = [
+    "LEARNED",
+    "UNLEARNED",
+    "VARIANTS",
+    "DeqMpcPolicy",
+    "DiffMpcPolicy",
+    "ExpertPolicy",
+    "GoalMpcPolicy",
+    "HoverPolicy",
+    "Policy",
+    "PolicyConfig",
+    "PolicyInfo",
+    "PolicyState",
+    "StraightLinePolicy",
+    "make_network",
+    "make_policy",
+]

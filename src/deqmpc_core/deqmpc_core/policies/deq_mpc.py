@@ -1,0 +1,17 @@
+"""DEQ-MPC: the network sees the solver's plan and is asked every round (Section 4.2)."""
+
+from torch import Tensor
+
+from deqmpc_core.nets import NetworkAnswer
+from deqmpc_core.policies.learned import LearnedPolicy
+
+
+class DeqMpcPolicy(LearnedPolicy):
+    """theta^i = NN(x_0, tau^{i-1}), tau^i = MPC-m(theta^i, x_0, tau^{i-1}); variants deqmpc-nn and
+    deqmpc-deq."""
+
+    asks_every_round = True
+
+    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
+        """Eq. 9."""
+        return self._network()(x0, plan, z)

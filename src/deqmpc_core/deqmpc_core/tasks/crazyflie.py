@@ -1,0 +1,133 @@
+"""The hardware task: a Crazyflie 2.1 goes to a hover point amid 40 virtual spheres (paper A.7).
+
+The task's frame has its origin at the goal, 1 m above the middle of the floor of a room x, y in [-1.5, 1.5] m,
+z in [0, 2] m. Layout, starts, failure and success: see `layout`, `start`, `failure` and `GOAL_TOLERANCE`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deqmpc_core.errors import ConfigError
+from deqmpc_core.systems import crazyflie as crazyflie_system
+from deqmpc_core.tasks.task import ExpertNumbers, Task
+from deqmpc_core.types import Spheres
+
+ORIGIN = (0.0, 0.0, 1.0)
+ROOM_LO, ROOM_HI = np.array([-1.5, -1.5, 0.0]), np.array([1.5, 1.5, 2.0])
+ROOM_MARGIN = 0.3  # m beyond the room before it counts as failure
+MAX_TILT = math.radians(80.0)
+GOAL_TOLERANCE = 0.15  # m, mean distance over the last GOAL_WINDOW seconds
+GOAL_WINDOW = 5.0  # s
+_REWARD_WEIGHT = (100.0,) * 3 + (10.0,) * 3 + (1.0,) * 3 + (0.1,) * 3
+_LAYOUT_SEED = 7
+_EXPERT = ExpertNumbers(20, (10.0,) * 3 + (1500.0, 1500.0, 100.0) + (10.0,) * 3 + (3.0,) * 3, (3000.0,) * 4, 0.08, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class CrazyflieTask(Task):
+    """The task's rules; numbers in `Task`."""
+
+    def start(self, seed: int, episode: int) -> NDArray[np.float64]:
+        """Hovering, yaw 0; odd episodes start where the straight way to the goal enters a sphere."""
+        rng = np.random.default_rng((seed, episode))
+        assert self.spheres is not None
+        centers, radius = self.spheres.center.numpy() + ORIGIN, float(self.spheres.radius)
+        while True:
+            place = rng.uniform((-1.4, -1.4, 0.3), (1.4, 1.4, 1.7))
+            if np.linalg.norm(place - ORIGIN) < 0.8 or np.linalg.norm(centers - place, axis=1).min() < 0.25:
+                continue
+            blocked = segment_distance(centers, place, np.array(ORIGIN)).min() < radius
+            if episode % 2 == 0 or blocked:
+                return np.concatenate([place - ORIGIN, np.zeros(self.n - 3)])
+
+    def spread_start(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Anywhere 0.2 m clear of the centres, moving at up to about 1 m/s, tilted and turning."""
+        assert self.spheres is not None
+        centers = self.spheres.center.numpy()
+        reach = rng.choice((0.3, 1.0))  # a part of the starts lies around the goal
+        while True:
+            place = rng.uniform(ROOM_LO + 0.1, ROOM_HI - 0.1) - ORIGIN
+            place = place * reach
+            if np.linalg.norm(centers - place, axis=1).min() > 0.2:
+                break
+        attitude = rng.normal(0.0, (0.04, 0.04, 0.01))
+        return np.concatenate([place, attitude, rng.normal(0.0, 0.35 * reach, 3), rng.normal(0.0, 0.8, 3)])
+
+    def reward(self, x: Tensor) -> Tensor:
+        """exp(2 - c/2), c = (100 |r|^2 + 10 |p|^2 + |v|^2 + 0.1 |omega|^2) / 200."""
+        cost = (x.square() * x.new_tensor(_REWARD_WEIGHT)).sum(-1) / 200.0
+        return torch.exp(2.0 - 0.5 * cost)
+
+    def failure(self, before: Tensor, after: Tensor) -> str | None:
+        """Non-finite, a sphere entered, out of the room by 0.3 m, tilt above 80 degrees, floor contact."""
+        a, b = before.detach().numpy(), after.detach().numpy()
+        if not np.isfinite(b).all():
+            return "state not finite"
+        assert self.spheres is not None
+        if segment_distance(self.spheres.center.numpy(), a[:3], b[:3]).min() < float(self.spheres.radius):
+            return "sphere entered"
+        world = b[:3] + ORIGIN
+        if (world < ROOM_LO - ROOM_MARGIN).any() or (world > ROOM_HI + ROOM_MARGIN).any():
+            return "left the room"
+        if world[2] <= 0.0:
+            return "floor contact"
+        return "tilt above 80 degrees" if tilt(b[3:6]) > MAX_TILT else None
+
+
+def tilt(mrp: NDArray[np.float64]) -> float:
+    """Angle [rad] between body z and world z for an MRP (3,)."""
+    square = float(mrp @ mrp)
+    cosine = 1.0 - 8.0 * float(mrp[0] ** 2 + mrp[1] ** 2) / (1.0 + square) ** 2
+    return math.acos(max(-1.0, min(1.0, cosine)))
+
+
+def segment_distance(
+    points: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distance (k,) of points (k, 3) to the segment a-b."""
+    along = b - a
+    length = float(along @ along)
+    s = np.clip((points - a) @ along / length, 0.0, 1.0) if length > 0.0 else np.zeros(len(points))
+    return np.linalg.norm(points - a - s[:, None] * along, axis=1)
+
+
+def layout(kind: str, seed: int = _LAYOUT_SEED, count: int = 40) -> NDArray[np.float64]:
+    """Sphere centres (count, 3) in the world, uniform in the room, at least 0.35 m from the goal."""
+    if kind not in ("fixed", "random"):
+        raise ConfigError(f"layout: expected 'fixed' or 'random', got '{kind}'")
+    rng = np.random.default_rng(_LAYOUT_SEED if kind == "fixed" else (seed, _LAYOUT_SEED))
+    centers: list[NDArray[np.float64]] = []
+    while len(centers) < count:
+        center = rng.uniform((-1.5, -1.5, 0.2), (1.5, 1.5, 1.8))
+        if np.linalg.norm(center - ORIGIN) >= 0.35:
+            centers.append(center)
+    return np.stack(centers)
+
+
+def crazyflie(
+    *, dt: float = 0.1, substeps: int = 2, horizon: int = 5, obstacle_radius: float = 0.10,
+    safety_margin: float = 0.06, layout_kind: str = "fixed", layout_seed: int = _LAYOUT_SEED,
+    state_weight: Sequence[float] = (40.0,) * 3 + (500.0, 500.0, 100.0) + (10.0,) * 3 + (1.0,) * 3,
+    control_weight: Sequence[float] = (1000.0,) * 4, control_reference: Sequence[float] | None = None,
+    u_max: float = 0.14,
+) -> CrazyflieTask:  # fmt: skip
+    """The task with the numbers of the hardware experiment, changed by keyword (SI units)."""
+    hover = crazyflie_system.parameters["mass"] * crazyflie_system.parameters["gravity"] / 4.0
+    centers = torch.from_numpy(layout(layout_kind, layout_seed) - ORIGIN)
+    real = torch.float64
+    return CrazyflieTask(
+        name="crazyflie", system=crazyflie_system, dt=dt, substeps=substeps, horizon=horizon, episode_steps=200,
+        goal=torch.zeros(12, dtype=real), origin=torch.tensor(ORIGIN, dtype=real),
+        u_lo=torch.zeros(4, dtype=real), u_hi=torch.full((4,), u_max, dtype=real),
+        control_reference=torch.tensor(control_reference or (hover,) * 4, dtype=real),
+        state_weight=torch.tensor(state_weight, dtype=real),
+        control_weight=torch.tensor(control_weight, dtype=real),
+        spheres=Spheres(centers, obstacle_radius), safety_margin=safety_margin,
+        expert=_EXPERT,
+    )  # fmt: skip
