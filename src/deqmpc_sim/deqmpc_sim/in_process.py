@@ -1,0 +1,223 @@
+"""A whole flight in one process: simulated outside, commander and pilot in the event order of the lock-step
+nodes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deqmpc_core.errors import ConfigError
+from deqmpc_core.flight import (
+    Arm,
+    Command,
+    Commander,
+    CommanderConfig,
+    Estimate,
+    EstimatorConfig,
+    FlightPhase,
+    FlightRequest,
+    GoTo,
+    Land,
+    NotifySetpointsStop,
+    SendSetpoint,
+    StateEstimator,
+    Takeoff,
+)
+from deqmpc_core.flight.frames import Array, quaternion_from_yaw, yaw_from_quaternion
+from deqmpc_core.flight.pilot import Pilot, PilotConfig, TickTimes
+from deqmpc_core.tasks import Task
+from deqmpc_sim.firmware import SimulatedCrazyflie, TruthConfig
+from deqmpc_sim.referee import EpisodeResult
+from deqmpc_sim.world import World
+
+
+@dataclass
+class FlightLog:
+    """What happened, one row a commander tick: time [s], true position (3,), velocity (3,), attitude xyzw
+    (4,) and body rate (3,), the estimate, the setpoint position or NaN; one entry a policy tick in plans and
+    times.
+    """
+
+    time: list[float] = field(default_factory=list)
+    position: list[Array] = field(default_factory=list)
+    velocity: list[Array] = field(default_factory=list)
+    quaternion: list[Array] = field(default_factory=list)
+    omega: list[Array] = field(default_factory=list)
+    estimate: list[Estimate | None] = field(default_factory=list)
+    phase: list[FlightPhase] = field(default_factory=list)
+    setpoint: list[Array] = field(default_factory=list)
+    plan_position: list[Array] = field(default_factory=list)
+    times: list[TickTimes] = field(default_factory=list)
+    bias: list[Array] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A finished flight. phases: (time [s], phase, reason) of every change; reason: why it ended; events:
+    what the firmware did, in words; tracking_error: rms distance [m] of the true position to the plan being
+    flown.
+    """
+
+    result: EpisodeResult
+    phases: list[tuple[float, FlightPhase, str]]
+    reason: str
+    events: list[tuple[float, str]]
+    tracking_error: float
+    log: FlightLog
+
+    def tick_ms(self, share: float) -> float:
+        """Quantile of the policy's tick times [ms]; NaN without a tick."""
+        return (
+            float(np.quantile([t.total for t in self.log.times], share)) if self.log.times else float("nan")
+        )
+
+
+def fly_episode(
+    task: Task,
+    policy: Any,
+    truth: TruthConfig | None = None,
+    seed: int = 0,
+    episode: int = 0,
+    commander: CommanderConfig | None = None,
+    pilot: PilotConfig | None = None,
+    estimator: EstimatorConfig | None = None,
+    world: World | None = None,
+    steps: int | None = None,
+    land: bool = True,
+    time_limit: float = 120.0,
+) -> Flight:
+    """Take off, go to the episode's start, let the policy fly `steps` periods (the task's number by default),
+    land.
+
+    world: a prepared one (with faults) instead of World(task, truth, seed, episode). land=False ends with the
+    policy's flight. time_limit [s] bounds the whole.
+    """
+    cockpit = _Cockpit(
+        world or World(task, truth, seed, episode),
+        Commander(commander, estimator),
+        Pilot(policy, task, pilot),
+        StateEstimator(estimator),
+        task.episode_steps if steps is None else steps,
+        task.dt,
+    )
+    while not cockpit.finished(land) and cockpit.world.time < time_limit:
+        cockpit.step()
+    return cockpit.flight()
+
+
+class _Cockpit:
+    """One flight under way: step() is one period of the commander."""
+
+    def __init__(
+        self,
+        world: World,
+        commander: Commander,
+        pilot: Pilot,
+        estimator: StateEstimator,
+        steps: int,
+        period: float,
+    ) -> None:
+        self.world, self._commander, self._pilot, self._estimator = world, commander, pilot, estimator
+        self._steps, self._ticks, self._rate = steps, 0, round(commander.config.rate)
+        if 500 % self._rate or self._rate != commander.config.rate:
+            raise ConfigError(f"rate must divide the simulation's 500 Hz, got {commander.config.rate} Hz")
+        self._phases: list[tuple[float, FlightPhase, str]] = []
+        self._log = FlightLog()
+        commander.start(FlightRequest(world.start, steps, period))
+
+    def finished(self, land: bool) -> bool:
+        """The flight is over, or at least the policy's part where no landing is asked for."""
+        phase = self._commander.phase
+        return self._commander.done or (not land and phase is FlightPhase.LANDING)
+
+    def step(self) -> None:
+        """Poses, plan, tick, commands, and only then time."""
+        t, commander, before = self._ticks / self._rate, self._commander, self._commander.phase
+        for sample in self.world.take_poses():
+            commander.on_pose(sample, t)
+            self._estimator.update(sample)
+        self._plan_if_wanted(t)
+        commands = commander.tick(t)
+        for command in commands:
+            if not apply_command(self.world.drone, command):
+                commander.on_service_failure(command, "the firmware refused it", t)
+        self._follow_phase(t, before)
+        self._plan_if_wanted(t)
+        self._record(t, commands)
+        self._ticks += 1
+        self.world.advance(self._ticks / self._rate)
+
+    def flight(self) -> Flight:
+        """The finished flight."""
+        events = [(event.time, event.sentence) for event in self.world.drone.events]
+        result, reason = self.world.result(), self._commander.reason
+        return Flight(result, self._phases, reason, events, _tracking_error(self._log), self._log)
+
+    def _plan_if_wanted(self, t: float) -> None:
+        estimate = self._estimator.estimate(t)
+        if estimate is None or not self._commander.wants_plan(t):
+            return
+        if self._commander.plan is None:
+            self._pilot.reset()
+        self._commander.on_plan(self._pilot.tick(estimate, t), t)
+        self._log.times.append(self._pilot.times)
+        self._log.bias.append(self._pilot.bias)
+
+    def _follow_phase(self, t: float, before: FlightPhase) -> None:
+        phase = self._commander.phase
+        if phase is before:
+            return
+        self._phases.append((t, phase, self._commander.reason))
+        if phase is FlightPhase.POLICY:
+            self.world.begin_policy(self._steps)
+        elif before is FlightPhase.POLICY:
+            self.world.end_policy(self._commander.reason)
+
+    def _record(self, t: float, commands: list[Command]) -> None:
+        log, truth, nowhere = self._log, self.world.truth, np.full(3, np.nan)
+        sent = [c.setpoint.position for c in commands if isinstance(c, SendSetpoint)]
+        plan = self._commander.plan if self._commander.phase is FlightPhase.POLICY else None
+        log.time.append(t)
+        log.position.append(truth.position)
+        log.velocity.append(truth.velocity)
+        log.quaternion.append(truth.quaternion)
+        log.omega.append(truth.omega)
+        log.estimate.append(self._estimator.estimate(t))
+        log.phase.append(self._commander.phase)
+        log.setpoint.append(sent[0] if sent else nowhere)
+        log.plan_position.append(nowhere if plan is None else plan.sample(t).position)
+
+
+def apply_command(drone: SimulatedCrazyflie, command: Command) -> bool:
+    """Give one command to the simulated robot, with the precision of the messages; False where the robot
+    refuses.
+
+    Heights, yaw of GoTo and durations travel as float32 and nanoseconds, the yaw of a setpoint as a
+    quaternion.
+    """
+    match command:
+        case Arm():
+            drone.arm(True)
+        case Takeoff(height, duration):
+            return drone.takeoff(float(np.float32(height)), round(duration, 9))
+        case GoTo(goal, yaw, duration):
+            return drone.go_to(goal, float(np.float32(yaw)), round(duration, 9))
+        case NotifySetpointsStop():
+            drone.notify_setpoints_stop()
+        case Land(height, duration):
+            # A repeated Land is refused while the robot is landing: what was asked for is happening.
+            drone.land(float(np.float32(height)), round(duration, 9))
+        case SendSetpoint(setpoint):
+            yaw = float(yaw_from_quaternion(quaternion_from_yaw(setpoint.yaw)))
+            drone.full_state_setpoint(setpoint.position, setpoint.velocity, setpoint.acceleration, yaw)
+    return True
+
+
+def _tracking_error(log: FlightLog) -> float:
+    """Root mean square distance [m] to the plan while one is flown; NaN without."""
+    if not log.time:
+        return float("nan")
+    distance = np.linalg.norm(np.array(log.position) - np.array(log.plan_position), axis=1)
+    flown = distance[np.isfinite(distance)]
+    return float(np.sqrt(np.mean(flown**2))) if len(flown) else float("nan")

@@ -1,0 +1,100 @@
+"""What the simulator tells the graph beside the robot's own topics: motion capture, truth, referee, firmware events."""
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from deqmpc_interfaces.msg import EpisodeResult
+from geometry_msgs.msg import Pose
+from mocap4r2_msgs.msg import RigidBodies, RigidBody
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from std_msgs.msg import Header, String
+
+from deqmpc_core.flight import PoseSample
+from deqmpc_core.flight.frames import Array, matrix_from_quaternion
+from deqmpc_core.tasks import Task
+from deqmpc_sim.nodes import graph
+from deqmpc_sim.nodes.graph import WORLD, point, quaternion, vector
+from deqmpc_sim.world import World
+
+
+class MocapPublisher:
+    """RigidBodies as a driver sends them. Frame numbers go on over episodes, as a driver's counter does."""
+
+    def __init__(self, node: Node, body: str, frame_id: str) -> None:
+        self._body, self._frame_id = body, frame_id
+        self._publisher = node.create_publisher(RigidBodies, graph.RIGID_BODIES, graph.MOCAP)
+        self._offset = 0
+        self.last_frame = 0
+
+    @property
+    def followers(self) -> int:
+        """Subscribers matched so far."""
+        return self._publisher.get_subscription_count()
+
+    def begin_episode(self) -> None:
+        """Count on from the last frame."""
+        self._offset = self.last_frame
+
+    def publish(self, sample: PoseSample, stamp: Time) -> None:
+        """One frame with one body."""
+        pose = Pose(position=point(sample.position), orientation=quaternion(sample.quaternion))
+        self.last_frame = self._offset + sample.frame_number
+        self._publisher.publish(
+            RigidBodies(
+                header=Header(stamp=stamp, frame_id=self._frame_id),
+                frame_number=self.last_frame,
+                rigidbodies=[RigidBody(rigid_body_name=self._body, pose=pose)],
+            )
+        )
+
+
+class RecordPublisher:
+    """Truth, verdicts and firmware events: for records and viewers, never for the policy."""
+
+    def __init__(self, node: Node, body: str, task: Task) -> None:
+        self._body = body
+        origin = task.origin.numpy()
+        self._goal = origin + task.goal[:3].numpy()
+        self._centers = np.zeros((0, 3)) if task.spheres is None else origin + task.spheres.center.numpy()
+        self._radius = 0.0 if task.spheres is None else np.asarray(task.spheres.radius)
+        self._truth = node.create_publisher(Odometry, graph.TRUTH, graph.RELIABLE)
+        self._results = node.create_publisher(EpisodeResult, graph.EPISODE_RESULT, graph.RELIABLE)
+        self._events = node.create_publisher(String, graph.FIRMWARE, graph.MOCAP)
+
+    def truth(self, world: World, stamp: Time) -> None:
+        """The true state; the twist is in the body frame, as Odometry demands."""
+        state = world.truth
+        message = Odometry(header=Header(stamp=stamp, frame_id=WORLD), child_frame_id=self._body)
+        message.pose.pose = Pose(position=point(state.position), orientation=quaternion(state.quaternion))
+        message.twist.twist.linear = vector(matrix_from_quaternion(state.quaternion).T @ state.velocity)
+        message.twist.twist.angular = vector(state.omega)
+        self._truth.publish(message)
+
+    def event(self, sentence: str) -> None:
+        """Something the firmware did."""
+        self._events.publish(String(data=sentence))
+
+    def result(self, world: World, stamp: Time, seed: int, episode: int, finished: bool) -> None:
+        """The referee's verdict so far."""
+        verdict = world.result()
+        self._results.publish(
+            EpisodeResult(
+                header=Header(stamp=stamp, frame_id=WORLD),
+                seed=seed,
+                episode=episode,
+                finished=finished,
+                return_value=float(verdict.return_),
+                success=bool(verdict.success),
+                failure=(verdict.failure or "") if finished else (world.referee.failure or ""),
+                final_distance=float(verdict.final_distance) if finished else float("nan"),
+                min_obstacle_distance=float(verdict.min_obstacle_distance),
+                steps=int(verdict.steps),
+                distance_to_goal=float(np.linalg.norm(world.truth.position - self._goal)),
+                nearest_obstacle=self._nearest(world.truth.position),
+            )
+        )
+
+    def _nearest(self, position: Array) -> float:
+        if not len(self._centers):
+            return float("inf")
+        return float(np.min(np.linalg.norm(self._centers - position, axis=1) - self._radius))

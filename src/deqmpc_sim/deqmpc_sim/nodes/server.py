@@ -1,0 +1,93 @@
+"""Crazyswarm2's side of one robot: its services, its setpoint topic, what it publishes. Facts: units of the real server."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from crazyflie_interfaces.msg import FullState, Status
+from crazyflie_interfaces.srv import Arm, GoTo, Land, NotifySetpointsStop, Takeoff
+from geometry_msgs.msg import Pose, PoseStamped
+from rclpy.node import Node
+from std_msgs.msg import Header, String
+from std_srvs.srv import Empty
+
+from deqmpc_core.flight.frames import yaw_from_quaternion
+from deqmpc_sim.firmware import SimulatedCrazyflie
+from deqmpc_sim.nodes.graph import LATCHED, NANOSECONDS, RELIABLE, WORLD, nanoseconds, point, quaternion
+
+ALL = "all"
+DESCRIPTION = """<robot name="{name}"><link name="{name}"><visual><geometry>
+<cylinder radius="0.046" length="0.03"/></geometry></visual></link></robot>"""
+
+
+class CrazyflieServer:
+    """Forwards calls and setpoints to the drone of the moment; `drone` changes with every episode."""
+
+    def __init__(self, node: Node, robot: str, drone: SimulatedCrazyflie) -> None:
+        self.drone = drone
+        self.setpoint_stamp: int | None = None
+        self._robot = robot
+        self._pose = node.create_publisher(PoseStamped, f"/{robot}/pose", RELIABLE)
+        self._status = node.create_publisher(Status, f"/{robot}/status", RELIABLE)
+        description = node.create_publisher(String, f"/{robot}/robot_description", LATCHED)
+        description.publish(String(data=DESCRIPTION.format(name=robot)))
+        for prefix in (robot, ALL):
+            node.create_subscription(FullState, f"/{prefix}/cmd_full_state", self._on_full_state, RELIABLE)
+            self._serve(node, prefix)
+
+    def _serve(self, node: Node, prefix: str) -> None:
+        """emergency comes last: on the real server all/emergency is the sign that everything is up."""
+        for name, kind, act in (
+            ("arm", Arm, lambda request: self.drone.arm(request.arm)),
+            ("takeoff", Takeoff, lambda request: self.drone.takeoff(request.height, seconds(request.duration))),
+            ("notify_setpoints_stop", NotifySetpointsStop, lambda request: self.drone.notify_setpoints_stop()),
+            ("land", Land, lambda request: self.drone.land(request.height, seconds(request.duration))),
+            ("go_to", GoTo, self._go_to),
+            ("emergency", Empty, lambda request: self.drone.emergency()),
+        ):
+            node.create_service(kind, f"/{prefix}/{name}", _answer(act))
+
+    def _go_to(self, request: GoTo.Request) -> None:
+        goal = np.array([request.goal.x, request.goal.y, request.goal.z])
+        self.drone.go_to(goal, request.yaw, seconds(request.duration), request.relative)
+
+    def _on_full_state(self, message: FullState) -> None:
+        position, twist, acc, q = message.pose.position, message.twist, message.acc, message.pose.orientation
+        self.drone.full_state_setpoint(
+            (position.x, position.y, position.z),
+            (twist.linear.x, twist.linear.y, twist.linear.z),
+            (acc.x, acc.y, acc.z),
+            float(yaw_from_quaternion(np.array([q.x, q.y, q.z, q.w]))),
+            (twist.angular.x, twist.angular.y, twist.angular.z),
+        )
+        self.setpoint_stamp = nanoseconds(message.header.stamp)
+
+    def publish_pose(self, stamp: Time) -> None:
+        """The on-board estimate, as the log block `pose` brings it down."""
+        estimate = self.drone.estimate
+        pose = Pose(position=point(estimate.position), orientation=quaternion(estimate.quaternion))
+        self._pose.publish(PoseStamped(header=Header(stamp=stamp, frame_id=WORLD), pose=pose))
+
+    def publish_status(self, stamp: Time) -> None:
+        """Supervisor and battery."""
+        status = Status(header=Header(stamp=stamp, frame_id=self._robot))
+        status.supervisor_info = int(self.drone.supervisor_info)
+        status.battery_voltage = float(self.drone.battery_voltage)
+        status.pm_state = Status.PM_STATE_BATTERY
+        self._status.publish(status)
+
+
+def seconds(duration: Duration) -> float:
+    """Seconds of a Duration."""
+    return (duration.sec * NANOSECONDS + duration.nanosec) / NANOSECONDS
+
+
+def _answer(act: Callable[[Any], object]) -> Callable[[Any, Any], Any]:
+    """A service callback that acts and sends the empty response, as the real server does whatever the firmware thinks."""
+
+    def callback(request: Any, response: Any) -> Any:
+        act(request)
+        return response
+
+    return callback
