@@ -1,0 +1,190 @@
+"""The run's own node: asks for episodes and flights, and listens."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from builtin_interfaces.msg import Time
+from deqmpc_interfaces.msg import EpisodeResult, FlightState, Plan
+from deqmpc_interfaces.srv import ResetEpisode, StartFlight
+from deqmpc_policy_node import topics
+from geometry_msgs.msg import Point
+from nav_msgs.msg import Odometry
+from rclpy.client import Client
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from deqmpc.session.track import Track, Verdict
+from deqmpc_core.errors import ConfigError
+from deqmpc_core.flight import FlightPhase
+
+NODE = "deqmpc_director"
+RESET_SERVICE = "/crazyflie_server/reset"
+FIRMWARE = "/deqmpc/firmware"
+DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+DEEP_LATCHED = QoSProfile(
+    depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+QUIET = 0.3
+_EVENT = re.compile(r"([0-9.]+) s: (.*)")
+
+
+class Director:
+    """Callbacks fill the track of the episode under way; waiting is done here, outside callbacks."""
+
+    def __init__(self, watch: Callable[[], None], lock_step: bool) -> None:
+        """watch: called while waiting; raises to give up. lock_step: every episode's stamps begin at 0."""
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        self._node = Node(NODE)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._watch = watch
+        self._track = Track(0, 0)
+        self._lock_step = lock_step
+        self._origin: float | None = 0.0 if lock_step else None
+        self._asked = 0.0
+        self._reset = self._node.create_client(ResetEpisode, RESET_SERVICE)
+        self._start = self._node.create_client(StartFlight, topics.START_SERVICE)
+        self._stop = self._node.create_client(Trigger, topics.STOP_SERVICE)
+        for message, topic, callback, qos in (
+            (EpisodeResult, topics.EPISODE_RESULT, self._on_result, DEEP),
+            (FlightState, topics.FLIGHT_STATE, self._on_state, DEEP_LATCHED),
+            (Plan, topics.PLAN, self._on_plan, DEEP),
+            (Odometry, topics.TRUTH, self._on_truth, DEEP),
+            (String, FIRMWARE, self._on_firmware, DEEP),
+        ):
+            self._node.create_subscription(message, topic, callback, qos)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown()
+
+    def reset(self, track: Track, timeout: float) -> Point:
+        """Put the robot below the start of the track's episode; where the policy is to take over."""
+        if self._track.phase == FlightPhase.FAULT.name:
+            self._acknowledge_fault()
+        self._track, self._asked = track, time.time()
+        self._origin = 0.0 if self._lock_step else None
+        request = ResetEpisode.Request(seed=track.seed, episode=track.episode)
+        response = self._call(self._reset, request, timeout)
+        if not response.success:
+            raise ConfigError(f"the simulator refused episode {track.episode}: {response.message}")
+        return response.start
+
+    def _acknowledge_fault(self) -> None:
+        """In real time the commander lives on over episodes, and with it a fault of the last one."""
+        if not self._lock_step and self._stop.service_is_ready():
+            self._call(self._stop, Trigger.Request(), 5.0)
+
+    def start(self, start: Point, steps: int, period: float, timeout: float) -> None:
+        """Ask for the flight until the commander accepts; its last objection is the error."""
+        request = StartFlight.Request(start=start, policy_steps=steps, policy_period=period)
+        deadline = time.monotonic() + timeout
+        while True:
+            response = self._call(self._start, request, timeout)
+            if response.accepted:
+                return
+            if time.monotonic() > deadline:
+                raise ConfigError(f"no flight within {timeout:.0f} s: {response.message}")
+            self.spin(0.1)
+
+    def listening(self, names: set[str]) -> bool:
+        """True when nodes of all these names listen to motion capture."""
+        found = {info.node_name for info in self._node.get_subscriptions_info_by_topic(topics.RIGID_BODIES)}
+        return names <= found
+
+    def spin(self, seconds: float) -> None:
+        """Handle messages for a while."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0.0:
+            self._executor.spin_once(timeout_sec=min(left, 0.1))
+        self._watch()
+
+    def settle(self) -> None:
+        """Handle what is still on its way after the end of an episode."""
+        self.spin(QUIET)
+        while time.monotonic() - self._track.heard < QUIET and not self._ended():
+            self.spin(QUIET)
+
+    def _ended(self) -> bool:
+        return self._track.phase in (FlightPhase.LANDED.name, FlightPhase.FAULT.name)
+
+    def until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Handle messages until the condition holds; False after `timeout` [s]."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self._executor.spin_once(timeout_sec=0.1)
+            self._watch()
+        return True
+
+    def _call(self, client: Client, request: Any, timeout: float) -> Any:
+        if not self.until(client.service_is_ready, timeout):
+            raise ConfigError(f"nobody offers {client.srv_name} within {timeout:.0f} s; see the logs of the run")
+        future = client.call_async(request)
+        if not self.until(future.done, timeout):
+            raise ConfigError(f"no answer from {client.srv_name} within {timeout:.0f} s; see the logs of the run")
+        return future.result()
+
+    def _on_result(self, message: EpisodeResult) -> None:
+        track = self._track
+        if (message.seed, message.episode) != (track.seed, track.episode) or track.verdict is not None:
+            return
+        track.heard = time.monotonic()
+        if self._origin is None:
+            if _seconds(message.header.stamp) < self._asked:
+                return
+            self._origin = _seconds(message.header.stamp)
+        track.flown, track.distance, track.nearest = (
+            float(message.steps),
+            message.distance_to_goal,
+            message.nearest_obstacle,
+        )
+        track.clearance.append((self._since_start(message.header.stamp), message.nearest_obstacle))
+        if message.finished:
+            track.verdict = Verdict(
+                message.return_value,
+                message.success,
+                message.failure or None,
+                message.final_distance,
+                message.min_obstacle_distance,
+            )
+
+    def _on_state(self, message: FlightState) -> None:
+        track = self._track
+        if self._origin is None or (message.phase == track.phase and message.reason == track.reason):
+            return
+        track.phase, track.reason = message.phase, message.reason
+        why = f": {message.reason}" if message.reason else ""
+        track.happened.append((self._since_start(message.header.stamp), f"{message.phase}{why}"))
+
+    def _on_plan(self, message: Plan) -> None:
+        self._track.tick_ms.append(float(message.tick_ms))
+
+    def _on_truth(self, message: Odometry) -> None:
+        if self._origin is None:
+            return
+        p, policy = message.pose.pose.position, float(self._track.phase == FlightPhase.POLICY.name)
+        self._track.positions.append((self._since_start(message.header.stamp), p.x, p.y, p.z, policy))
+
+    def _on_firmware(self, message: String) -> None:
+        match = _EVENT.fullmatch(message.data)
+        if match:
+            self._track.happened.append((float(match[1]), f"firmware: {match[2]}"))
+
+    def _since_start(self, stamp: Time) -> float:
+        """Seconds since the episode's time 0: of simulated stamps the stamp, of wall stamps what is past the origin."""
+        return _seconds(stamp) - (self._origin or 0.0)
+
+
+def _seconds(stamp: Time) -> float:
+    return stamp.sec + stamp.nanosec / 1e9

@@ -1,0 +1,110 @@
+"""The node processes of a run: each in a group of its own, watched, and gone in the end whatever happens."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = {
+    "simulator": "deqmpc_sim.nodes.simulator",
+    "policy": "deqmpc_policy_node.nodes.policy",
+    "commander": "deqmpc_policy_node.nodes.commander",
+    "recorder": "deqmpc_policy_node.nodes.recorder",
+}
+PR_SET_PDEATHSIG = 1
+PATIENCE = ((signal.SIGINT, 8.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
+
+
+@dataclass(frozen=True)
+class Death:
+    """A process that ended: its name, exit status (negative: signal) and the sentence it left, if any."""
+
+    name: str
+    status: int
+    sentence: str
+
+    def __str__(self) -> str:
+        how = f"was ended by {signal.Signals(-self.status).name}" if self.status < 0 else f"ended with status {self.status}"
+        return f"the process '{self.name}' {how}" + (f": {self.sentence}" if self.sentence else "")
+
+
+class Stack:
+    """Starts the nodes with parameter files and a log each."""
+
+    def __init__(self, parameter_files: Sequence[Path], logs: Path) -> None:
+        self._files, self._logs = list(parameter_files), logs
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str) -> None:
+        """Start one node."""
+        arguments = ["--ros-args"]
+        for file in self._files:
+            arguments += ["--params-file", str(file)]
+        with (self._logs / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", MODULES[name], *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    def deaths(self) -> list[Death]:
+        """Processes that have ended by themselves."""
+        ended = [(name, process.poll()) for name, process in self._processes.items()]
+        return [Death(name, status, self._last_words(name)) for name, status in ended if status is not None]
+
+    def dead(self, name: str) -> bool:
+        """True when the process has ended."""
+        return self._processes[name].poll() is not None
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to the process's group: what a fault does."""
+        _signal_group(self._processes[name], signal.SIGKILL)
+        self._processes[name].wait()
+
+    def stop(self) -> None:
+        """End all: SIGINT, then SIGTERM, then SIGKILL."""
+        for number, patience in PATIENCE:
+            living = [process for process in self._processes.values() if process.poll() is None]
+            for process in living:
+                _signal_group(process, number)
+            _wait_for(living, patience)
+        for process in self._processes.values():
+            _signal_group(process, signal.SIGKILL)
+
+    def _last_words(self, name: str) -> str:
+        """The one sentence of an error of ours, or the last line of the log."""
+        lines = (self._logs / f"{name}.log").read_text(errors="replace").splitlines()
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        written = [line for line in lines if line.strip()]
+        return errors[-1] if errors else (written[-1] if written else "")
+
+
+def _wait_for(processes: list[subprocess.Popen[bytes]], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    for process in processes:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.01))
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    """Signal the whole group: also what a dead leader left behind."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _die_with_parent() -> None:
+    """Linux: SIGTERM when the parent dies, so that even kill -9 of the command leaves nothing behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

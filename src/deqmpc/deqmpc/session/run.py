@@ -1,0 +1,136 @@
+"""The episodes of a run: processes started, flights flown, deaths and faults dealt with."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
+
+from deqmpc.session.director import Director
+from deqmpc.session.faults import AFTER_STEPS, victims
+from deqmpc.session.processes import Death, Stack
+from deqmpc.session.settings import RunSettings
+from deqmpc.session.track import Track
+from deqmpc_core.errors import ConfigError, DeqmpcError
+
+REFUSED = 2
+START_TIMEOUT = 90.0
+SILENCE = 40.0
+"""Longer than the lock-step waits for a lost commander [s]."""
+
+ON_THE_WAY = 90.0
+"""Most that take-off, the way to the start and the landing may take [s]."""
+
+
+class ProcessDied(DeqmpcError):
+    """A process the run cannot do without has ended."""
+
+
+class Run:
+    """Flies the episodes one by one over a running stack."""
+
+    def __init__(
+        self, settings: RunSettings, parameter_files: list[Path], directory: Path, show: Callable[[Track], None]
+    ) -> None:
+        self._settings, self._show = settings, show
+        self._logs = directory / "log"
+        self._stack = Stack(parameter_files, self._logs)
+        self._flying = False
+        self._expected: set[str] = set()
+        self._told: set[str] = set()
+        self.tracks: list[Track] = []
+        self.deaths: list[Death] = []
+        self._director: Director | None = None
+
+    def __enter__(self) -> "Run":
+        for name in ("simulator", "policy", "commander", *(["recorder"] if self._settings.record else [])):
+            self._stack.start(name)
+        self._director = Director(self._watch, self._settings.lock_step)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.stop()
+        if self._director is not None:
+            self._director.close()
+
+    @property
+    def unexpected(self) -> list[Death]:
+        """Deaths that no fault was asked for."""
+        return [death for death in self.deaths if death.name not in victims(self._settings.faults)]
+
+    @property
+    def troubled(self) -> bool:
+        """A fault was asked for, or a process died."""
+        return bool(self._settings.faults or self.deaths)
+
+    def fly(self, episode: int) -> Track:
+        """One episode from reset to verdict."""
+        director, settings = self._connected(), self._settings
+        track = Track(settings.seed, episode)
+        self._revive()
+        self._await_listeners(director)
+        start = director.reset(track, START_TIMEOUT)
+        director.start(start, settings.steps, settings.period, START_TIMEOUT)
+        self._flying = True
+        self.tracks.append(track)
+        self._follow(director, track)
+        self._flying = False
+        director.settle()
+        self._show(track)
+        return track
+
+    def _connected(self) -> Director:
+        if self._director is None:
+            raise RuntimeError("use Run as a context manager")
+        return self._director
+
+    def _revive(self) -> None:
+        """Processes killed in the last episode start anew."""
+        for name in sorted(self._told):
+            self._stack.start(name)
+        self._told, self._expected = set(), set()
+
+    def _await_listeners(self, director: Director) -> None:
+        """Nothing is flown before policy, commander and recorder hear motion capture."""
+        names = {POLICY_NODE, COMMANDER_NODE, *([RECORDER_NODE] if self._settings.record else [])}
+        if not director.until(lambda: director.listening(names), START_TIMEOUT):
+            raise DeqmpcError(f"not all of {', '.join(sorted(names))} came up within {START_TIMEOUT:.0f} s; see {self._logs}")
+
+    def _follow(self, director: Director, track: Track) -> None:
+        """Until the verdict, or until the simulation has been silent for too long."""
+        track.heard = time.monotonic()
+        longest = ON_THE_WAY + self._settings.steps * self._settings.period
+        while track.verdict is None:
+            director.spin(0.05)
+            self._show(track)
+            self._strike(track)
+            if time.monotonic() - track.heard > SILENCE:
+                raise DeqmpcError(f"the simulation has said nothing for {SILENCE:.0f} s; see {self._logs}")
+            if track.now() > longest:
+                raise DeqmpcError(f"the episode did not end within {longest:.0f} s; see {self._logs}")
+
+    def _strike(self, track: Track) -> None:
+        """Bring the faults about once the policy has flown a while."""
+        if track.flown < AFTER_STEPS:
+            return
+        for name in sorted(victims(self._settings.faults) - self._expected):
+            self._expected.add(name)
+            self._stack.kill(name)
+
+    def _watch(self) -> None:
+        """Note deaths. In flight the others go on: what follows is what the run is to show."""
+        for death in self._stack.deaths():
+            if death.name in self._told:
+                continue
+            self._told.add(death.name)
+            if not self._flying or death.name == "simulator":
+                raise self._complaint(death)
+            self.deaths.append(death)
+            track = self.tracks[-1]
+            track.happened.append((track.now(), str(death)))
+
+    def _complaint(self, death: Death) -> DeqmpcError:
+        """Status 2 is a node's refusal of its parameters: its sentence says all."""
+        if death.status == REFUSED and death.sentence:
+            return ConfigError(death.sentence)
+        return ProcessDied(f"{death}; see {self._logs}")

@@ -1,0 +1,126 @@
+"""The parameters of a run's nodes: the YAML of the repository first, what this run changes second."""
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
+
+from deqmpc_core import __version__
+from deqmpc_core.bundle import find_bundle
+from deqmpc_core.policies import UNLEARNED
+
+Config = TypeVar("Config")
+SIMULATOR_NODE = "crazyflie_server"
+CONFIG = "sim.yaml"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is about. steps: policy periods an episode; period [s] between plans."""
+
+    policy: str
+    task: str
+    seed: int
+    episodes: int
+    speed: str
+    steps: int
+    period: float
+    record: bool
+    faults: tuple[str, ...]
+
+    @property
+    def lock_step(self) -> bool:
+        """True when simulated time waits for the commander."""
+        return self.speed == "max"
+
+
+def new_run_directory(parent: Path) -> Path:
+    """runs/<UTC time>, with a number where a run of the same second exists."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for suffix in ("", *(f"-{k}" for k in range(2, 100))):
+        directory = parent / f"{stamp}{suffix}"
+        try:
+            directory.mkdir(parents=True)
+            return directory
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"{parent / stamp}: a hundred runs in one second")
+
+
+def shipped_config() -> list[Path]:
+    """config/sim.yaml of the installed package or of the repository, if there is one."""
+    here = Path(__file__).resolve()
+    places = [parent / "config" / CONFIG for parent in here.parents[1:6]]
+    places += [parent / "share" / "deqmpc" / "config" / CONFIG for parent in here.parents]
+    return [path for path in places if path.is_file()][:1]
+
+
+def section(files: list[Path], node: str) -> dict[str, Any]:
+    """What the files set for a node; later files win, as with --params-file."""
+    values: dict[str, Any] = {}
+    for file in files:
+        content = yaml.safe_load(file.read_text()) or {}
+        values |= content.get(node, {}).get("ros__parameters", {})
+    return values
+
+
+def configured(config: type[Config], files: list[Path], node: str) -> Config:
+    """The dataclass as the node will have it from these files, for flights that run in this process."""
+    values = section(files, node)
+    known = [spec.name for spec in fields(cast(Any, config)) if spec.name in values]
+    return config(**{name: tuple(v) if isinstance(v := values[name], list) else v for name in known})
+
+
+def write_parameters(settings: RunSettings, directory: Path) -> Path:
+    """The run's own parameter file."""
+    clock = {"use_sim_time": settings.lock_step}
+    nodes: dict[str, dict[str, Any]] = {
+        SIMULATOR_NODE: {
+            "task": settings.task,
+            "seed": settings.seed,
+            "speed": settings.speed,
+            "policy_steps": settings.steps,
+        },
+        POLICY_NODE: {"policy": settings.policy, "task": settings.task, "rate": 1.0 / settings.period, **clock},
+        COMMANDER_NODE: clock,
+        RECORDER_NODE: {
+            "directory": str(directory / "bag"),
+            "provenance": json.dumps(provenance(settings)),
+        },
+    }
+    path = directory / "parameters.yaml"
+    path.write_text(yaml.safe_dump({name: {"ros__parameters": values} for name, values in nodes.items()}))
+    return path
+
+
+def provenance(settings: RunSettings) -> dict[str, str]:
+    """What the bag's custom_data says about its origin."""
+    return {
+        "policy": settings.policy,
+        "policy_sha256": policy_hash(settings.policy, settings.task),
+        "task": settings.task,
+        "seed": str(settings.seed),
+        "episodes": str(settings.episodes),
+        "speed": settings.speed,
+        "faults": ",".join(settings.faults),
+        "deqmpc": __version__,
+        "python": platform.python_version(),
+    }
+
+
+def policy_hash(policy: str, task: str) -> str:
+    """SHA-256 over policy.json and the weights; empty for policies without a bundle."""
+    if policy in UNLEARNED:
+        return ""
+    directory = find_bundle(policy, task)
+    digest = hashlib.sha256()
+    for name in ("policy.json", "model.safetensors"):
+        file = directory / name
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,54 @@
+"""What a run saw of one episode; from it come the live display, the summary and the figure."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class Verdict:
+    """The referee's figures of a finished episode, as in EpisodeResult.msg."""
+
+    return_: float
+    success: bool
+    failure: str | None
+    final_distance: float
+    min_obstacle_distance: float
+
+
+@dataclass
+class Track:
+    """seed and episode; the verdict once there; live figures; one row per message in the lists.
+
+    positions: (time [s], x, y, z [m, world], 1.0 while the policy flies); clearance: (time [s], m to the nearest sphere);
+    happened: (time [s], sentence).
+    """
+
+    seed: int
+    episode: int
+    verdict: Verdict | None = None
+    phase: str = ""
+    reason: str = ""
+    flown: float = 0.0
+    distance: float = float("nan")
+    nearest: float = float("nan")
+    tick_ms: list[float] = field(default_factory=list)
+    positions: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+    clearance: list[tuple[float, float]] = field(default_factory=list)
+    happened: list[tuple[float, str]] = field(default_factory=list)
+    heard: float = 0.0
+
+    def now(self) -> float:
+        """Time of the last progress [s]."""
+        return self.clearance[-1][0] if self.clearance else 0.0
+
+    def tick_quantile(self, share: float) -> float | None:
+        """Quantile of the tick times [ms], None without ticks."""
+        return float(np.quantile(self.tick_ms, share)) if self.tick_ms else None
+
+    def report(self) -> list[str]:
+        """What happened, in order of time."""
+        return [f"{t:.2f} s: {sentence}" for t, sentence in sorted(self.happened)]

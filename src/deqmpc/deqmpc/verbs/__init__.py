@@ -1,0 +1,1 @@
+"""Verbs of the command `deqmpc` that belong to this package: modules with main(arguments) -> exit status."""

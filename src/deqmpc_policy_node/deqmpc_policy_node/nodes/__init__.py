@@ -1,0 +1,1 @@
+"""Executables: policy (plans), commander (flies), recorder (writes the bag)."""

@@ -1,0 +1,32 @@
+"""Qualities of service, one name per purpose."""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+LOCK_STEP_DEPTH = 1000
+
+
+def _profile(depth: int, reliable: bool, latched: bool) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+LATEST = _profile(1, reliable=False, latched=False)
+"""Sensor data while flying: only the newest counts; matches the reliable publishers of mocap drivers."""
+
+EVERY = _profile(LOCK_STEP_DEPTH, reliable=True, latched=False)
+"""Nothing may be lost: lock-step and recording."""
+
+COMMAND = _profile(1, reliable=True, latched=False)
+"""Setpoints, as crazyflie_py offers them."""
+
+LATCHED = _profile(1, reliable=True, latched=True)
+"""State that a late joiner must still see."""
+
+
+def poses(lock_step: bool) -> QoSProfile:
+    """Motion capture: best effort depth 1 on hardware, every frame in lock-step."""
+    return EVERY if lock_step else LATEST

@@ -1,0 +1,69 @@
+"""The commander's commands as calls of Crazyswarm2's services."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from crazyflie_interfaces.srv import Arm as ArmService
+from crazyflie_interfaces.srv import GoTo as GoToService
+from crazyflie_interfaces.srv import Land as LandService
+from crazyflie_interfaces.srv import NotifySetpointsStop as NotifyService
+from crazyflie_interfaces.srv import Takeoff as TakeoffService
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+
+from deqmpc_core.flight import Arm, Command, GoTo, Land, NotifySetpointsStop, Takeoff
+from deqmpc_policy_node.convert import duration, point
+from deqmpc_policy_node.topics import robot_name
+
+
+@dataclass(frozen=True)
+class _Call:
+    service: str
+    kind: Any
+    request: Callable[[Any], Any]
+
+
+_CALLS: dict[type, _Call] = {
+    Arm: _Call("arm", ArmService, lambda command: ArmService.Request(arm=True)),
+    Takeoff: _Call(
+        "takeoff",
+        TakeoffService,
+        lambda command: TakeoffService.Request(height=float(command.height), duration=duration(command.duration)),
+    ),
+    Land: _Call(
+        "land",
+        LandService,
+        lambda command: LandService.Request(height=float(command.height), duration=duration(command.duration)),
+    ),
+    GoTo: _Call(
+        "go_to",
+        GoToService,
+        lambda command: GoToService.Request(
+            goal=point(command.goal), yaw=float(command.yaw), duration=duration(command.duration)
+        ),
+    ),
+    NotifySetpointsStop: _Call("notify_setpoints_stop", NotifyService, lambda command: NotifyService.Request()),
+}
+
+
+class RobotServices:
+    """Clients of one robot's services."""
+
+    def __init__(self, node: Node, robot: str) -> None:
+        self._clients: dict[type, Client] = {
+            kind: node.create_client(call.kind, robot_name(robot, call.service)) for kind, call in _CALLS.items()
+        }
+
+    def missing(self) -> list[str]:
+        """Names of the services nobody offers."""
+        return [str(client.srv_name) for client in self._clients.values() if not client.service_is_ready()]
+
+    def ready(self, command: Command) -> bool:
+        """True when somebody offers the command's service."""
+        return self._clients[type(command)].service_is_ready()
+
+    def call(self, command: Command) -> Future:
+        """Send the request; the future holds the response."""
+        return self._clients[type(command)].call_async(_CALLS[type(command)].request(command))

@@ -1,0 +1,26 @@
+"""Names on the graph. Those of the robot are Crazyswarm2's (`/<robot>/...`), those of ours live under `/deqmpc`."""
+
+RIGID_BODIES = "/rigid_bodies"
+
+PLAN = "/deqmpc/plan"
+PLAN_REQUEST = "/deqmpc/plan_request"
+ESTIMATE = "/deqmpc/estimate"
+FLIGHT_STATE = "/deqmpc/flight_state"
+PATH = "/deqmpc/path"
+OBSTACLES = "/deqmpc/obstacles"
+WAYPOINTS = "/deqmpc/waypoints"
+STEP = "/deqmpc/step"
+STEP_DONE = "/deqmpc/step_done"
+EPISODE_RESULT = "/deqmpc/episode_result"
+TRUTH = "/deqmpc/truth"
+
+POLICY_NODE = "deqmpc_policy"
+COMMANDER_NODE = "deqmpc_commander"
+RECORDER_NODE = "deqmpc_recorder"
+START_SERVICE = f"/{COMMANDER_NODE}/start"
+STOP_SERVICE = f"/{COMMANDER_NODE}/stop"
+
+
+def robot_name(robot: str, name: str) -> str:
+    """Topic or service `name` of one Crazyflie, e.g. robot_name("cf1", "takeoff") -> "/cf1/takeoff"."""
+    return f"/{robot}/{name}"

@@ -1,0 +1,1 @@
+"""Verbs of the `deqmpc` command: each module has main(argv) -> exit code."""

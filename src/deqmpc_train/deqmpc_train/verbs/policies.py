@@ -1,0 +1,84 @@
+"""deqmpc policies: list, show and verify bundles."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from deqmpc_core.bundle import find_bundle, list_bundles, read_config, verify_bundle
+from deqmpc_core.errors import DeqmpcError
+
+
+@dataclass(frozen=True)
+class List:
+    """List every bundle that can be named."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Print a bundle's configuration, evaluation and card."""
+
+    policy: Annotated[str, tyro.conf.Positional]
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Recompute the golden outputs of bundles (all of them if none is named)."""
+
+    policies: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the verb."""
+    command = tyro.cli(List | Show | Verify, prog="deqmpc policies", args=argv)
+    console = Console()
+    try:
+        if isinstance(command, Show):
+            _show(find_bundle(command.policy), console)
+        elif isinstance(command, Verify):
+            return _verify(command.policies, console)
+        else:
+            _list(console)
+    except DeqmpcError as error:
+        Console(stderr=True).print(f"deqmpc policies: {error}", style="red", markup=False, highlight=False)
+        return 1
+    return 0
+
+
+def _list(console: Console) -> None:
+    table = Table("policy", "task", "variant", "hidden", "place")
+    for directory in list_bundles():
+        config = read_config(directory)
+        table.add_row(directory.name, config.task, config.variant, str(config.hidden), str(directory))
+    console.print(table)
+
+
+def _show(directory: Path, console: Console) -> None:
+    console.print_json(json.dumps(read_config(directory).to_json()))
+    for name in ("README.md", "eval.json"):
+        file = directory / name
+        if file.is_file():
+            console.print(file.read_text(), markup=False, highlight=False)
+
+
+def _verify(names: Sequence[str], console: Console) -> int:
+    """Print a line per bundle; the exit code says whether all are sound."""
+    directories = [find_bundle(n) for n in names] or list_bundles()
+    broken = 0
+    for directory in directories:
+        try:
+            console.print(f"{directory}: sound (largest difference {verify_bundle(directory):.1e})")
+        except DeqmpcError as error:
+            broken += 1
+            console.print(f"{directory}: {error}", style="red", markup=False, highlight=False)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
