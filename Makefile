@@ -14,6 +14,7 @@ STAMPS := $(VENV)/stamps/$(HERE)
 PACKAGES := deqmpc_core deqmpc_sim deqmpc_train deqmpc_policy_node deqmpc
 INTERFACES := $(sort $(shell find src/interfaces -name '*.msg' -o -name '*.srv' -o -name CMakeLists.txt -o -name package.xml))
 INTERFACE_FOLDERS := $(patsubst %/package.xml,%,$(filter %/package.xml,$(INTERFACES)))
+KERNELS := $(shell find src/deqmpc_core src/deqmpc_sim -name '*.py')
 CHECKED := src tests tools launch $(wildcard examples)
 ARGS ?=
 
@@ -40,7 +41,7 @@ accept: build $(STAMPS)/dev
 
 env: $(STAMPS)/env
 
-build: $(STAMPS)/interfaces $(STAMPS)/packages
+build: $(STAMPS)/interfaces $(STAMPS)/packages $(STAMPS)/kernels
 
 clean:
 	rm -rf $(VENV) build
@@ -74,4 +75,10 @@ $(STAMPS)/interfaces: $(INTERFACES) $(STAMPS)/env
 # Editable: a change in src/ is live. --no-deps because requirements.txt has pinned everything.
 $(STAMPS)/packages: $(PACKAGES:%=src/%/setup.py) $(STAMPS)/env
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(PACKAGES:%=-e src/%)
+	@touch $@
+
+# A flight with cold kernels would work too, but has several processes compile at once.
+$(STAMPS)/kernels: $(KERNELS) tools/warm_kernels.py $(STAMPS)/interfaces $(STAMPS)/packages
+	@echo "compiling the kernels"
+	@$(BIN)/python tools/warm_kernels.py
 	@touch $@

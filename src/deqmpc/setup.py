@@ -46,6 +46,7 @@ setup(
             "deqmpc = deqmpc.cli:main",
         ],
         "deqmpc.verbs": [
+            "bench = deqmpc.verbs.bench:main",
             "sim = deqmpc.verbs.sim:main",
         ],
     },

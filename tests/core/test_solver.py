@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from deqmpc_core.errors import ShapeError
-from deqmpc_core.mpc import Spheres, Status, TrackingSolver
-from deqmpc_core.tasks import Task, load_task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
+from deqmpc_core.errors import ShapeError
+from deqmpc_core.mpc import Spheres, Status, TrackingSolver
+from deqmpc_core.tasks import Task, load_task
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,9 @@ def test_backends_take_the_same_iterations(task: Task, iterations: int) -> None:
     native, plain = TrackingSolver(task), TrackingSolver(task, backend="torch")
     start = native.initial_state(x0, 12)
     a, b = (s(x0, reference, warm=start, al_iterations=iterations) for s in (native, plain))
-    for left, right in zip((a.x, a.u, *a.state[:2], a.info.cost), (b.x, b.u, *b.state[:2], b.info.cost), strict=True):
+    for left, right in zip(
+        (a.x, a.u, *a.state[:2], a.info.cost), (b.x, b.u, *b.state[:2], b.info.cost), strict=True
+    ):
         assert (left - right).abs().max() < 1e-8
 
 
@@ -95,7 +98,10 @@ def test_gradients_of_both_backends_agree_and_point_downhill(task: Task) -> None
     seed = torch.randn(6, 6, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     gradients = []
     for backend in ("native", "torch"):
-        leaf, solver = reference.clone().requires_grad_(), TrackingSolver(task, backend=backend, tolerance=1e-8)
+        leaf, solver = (
+            reference.clone().requires_grad_(),
+            TrackingSolver(task, backend=backend, tolerance=1e-8),
+        )
         (solver(x0, leaf).x * seed).sum().backward()
         gradients.append(leaf.grad)
     assert (gradients[0] - gradients[1]).abs().max() < 1e-6 * gradients[0].abs().max()

@@ -1,14 +1,16 @@
 """The plants against published data and against an independent integrator."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+
 from deqmpc_core.systems import crazyflie, quadrotor
 
-from tests.paths import shared_data
 
-
-def test_quadrotor_reproduces_published_successors() -> None:
+def test_quadrotor_reproduces_published_successors(shared_data: Callable[[str], Path]) -> None:
     data = np.load(shared_data("cgac_rexquadrotor.npz"))
     state, action = (torch.from_numpy(data[k]).double() for k in ("state", "action"))
     for s, a, length in zip(state, action, data["length"], strict=True):

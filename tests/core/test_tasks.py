@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from gymnasium.utils.env_checker import check_env  # noqa: F401  (vector envs have no checker of their own)
+
 from deqmpc_core.errors import ConfigError, UnknownNameError
 from deqmpc_core.tasks import load_task
 from deqmpc_core.tasks.crazyflie import segment_distance, tilt
 from deqmpc_sim.envs import make_env
-from gymnasium.utils.env_checker import check_env  # noqa: F401  (vector envs have no checker of their own)
 
 
 def test_layout_and_starts_follow_the_rules() -> None:

@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from deqmpc_core.flight import Estimate, EstimatorConfig, PoseSample, StateEstimator
 from deqmpc_core.flight.frames import (
     GRAVITY,
@@ -13,8 +16,6 @@ from deqmpc_core.flight.frames import (
     rotation_vector_from_quaternion,
     unit,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 LEVEL = np.array([0.0, 0.0, 0.0, 1.0])
 
@@ -42,13 +43,16 @@ class Motion:
 
 
 def errors(seed: int) -> np.ndarray:
-    """Root mean square of position, velocity, attitude and rate errors of predictions 10 ms ahead at 100 Hz."""
+    """Root mean square of position, velocity, attitude and rate errors of predictions 10 ms ahead at 100
+    Hz."""
     motion, rng, estimator, rows = Motion(seed), np.random.default_rng(seed), StateEstimator(), []
     for k in range(600):
         t = k / 100
         position, _, quaternion = motion.at(t)
         turn = quaternion_from_rotation_vector(np.radians(0.2) * rng.standard_normal(3))
-        assert estimator.update(PoseSample(t, k, position + 1e-3 * rng.standard_normal(3), multiply(quaternion, turn)))
+        assert estimator.update(
+            PoseSample(t, k, position + 1e-3 * rng.standard_normal(3), multiply(quaternion, turn))
+        )
         if k > 100:
             rows.append(_miss(motion, estimator.estimate(t + 0.01)))
     return np.sqrt(np.mean(np.square(rows), axis=(0, 2)))
@@ -136,13 +140,17 @@ def test_stands_still_when_poses_stop() -> None:
 finite = st.floats(allow_nan=False, allow_infinity=False)
 anything = st.floats(allow_nan=True, allow_infinity=True)
 samples = st.builds(
-    lambda stamp, number, position, quaternion: PoseSample(stamp, number, np.array(position), np.array(quaternion)),
+    lambda stamp, number, position, quaternion: PoseSample(
+        stamp, number, np.array(position), np.array(quaternion)
+    ),
     st.one_of(st.floats(0.0, 10.0), finite, anything),
     st.integers(0, 1000),
     st.lists(st.one_of(st.floats(-2.0, 2.0), anything), min_size=3, max_size=3),
     st.one_of(
         st.lists(anything, min_size=4, max_size=4),
-        st.lists(st.floats(-1.0, 1.0), min_size=4, max_size=4).map(lambda q: list(np.array(q) / (np.linalg.norm(q) + 1e-9))),
+        st.lists(st.floats(-1.0, 1.0), min_size=4, max_size=4).map(
+            lambda q: list(np.array(q) / (np.linalg.norm(q) + 1e-9))
+        ),
     ),
 )
 

@@ -2,10 +2,11 @@
 
 import mujoco
 import numpy as np
-from deqmpc_core.flight import frames
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from deqmpc_core.flight import frames
 
 numbers = st.floats(-3.0, 3.0, allow_nan=False)
 vectors = arrays(float, 3, elements=numbers)
@@ -65,7 +66,8 @@ def test_task_state_and_back(position, quaternion, velocity, omega, origin) -> N
     assert same_attitude(back[1], quaternion)
     assert np.allclose(back[2], velocity, atol=1e-9)
     assert np.array_equal(back[3], omega)
-    stacked = frames.task_from_world(*(np.stack([v, v]) for v in (position, quaternion, velocity, omega)), origin)
+    p, q, v, w = (np.stack([value, value]) for value in (position, quaternion, velocity, omega))
+    stacked = frames.task_from_world(p, q, v, w, origin)
     assert np.allclose(stacked, np.stack([state, state]), atol=1e-12)
 
 
@@ -73,6 +75,8 @@ def test_conventions() -> None:
     quarter = frames.quaternion_from_yaw(np.pi / 2)
     assert np.allclose(frames.matrix_from_quaternion(quarter) @ [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     assert np.isclose(frames.yaw_from_quaternion(quarter), np.pi / 2)
-    state = frames.task_from_world(np.zeros(3), quarter, np.array([0.0, 2.0, 0.0]), np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    state = frames.task_from_world(
+        np.zeros(3), quarter, np.array([0.0, 2.0, 0.0]), np.zeros(3), np.array([0.0, 0.0, 1.0])
+    )
     assert np.allclose(state[:3], [0.0, 0.0, -1.0])
     assert np.allclose(state[6:9], [2.0, 0.0, 0.0]), "body velocity: flying along its own x"

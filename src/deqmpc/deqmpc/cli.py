@@ -1,4 +1,5 @@
-"""The command `deqmpc <verb> ...`. Verbs are entry points of the installed packages (group "deqmpc.verbs")."""
+"""The command `deqmpc <verb> ...`. Verbs are entry points of the installed packages (group
+"deqmpc.verbs")."""
 
 import importlib
 import sys
@@ -15,12 +16,14 @@ BUILT_IN = {
     "expert": "deqmpc_train.verbs.expert:main",
     "eval": "deqmpc_train.verbs.eval:main",
     "policies": "deqmpc_train.verbs.policies:main",
+    "bench": "deqmpc.verbs.bench:main",
 }
 Verb = Callable[[Sequence[str]], int]
 
 
 def verbs() -> dict[str, str]:
-    """Name of every verb and where its main(arguments) -> exit status is; installed packages override the built-in table."""
+    """Name of every verb and where its main(arguments) -> exit status is; installed packages override the
+    built-in table."""
     return {**BUILT_IN, **{entry.name: entry.value for entry in entry_points(group=GROUP)}}
 
 

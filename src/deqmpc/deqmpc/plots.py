@@ -1,4 +1,5 @@
-"""flight.png: the path among the spheres, from the side and from above, the distance to the nearest sphere, tick times."""
+"""flight.png: the path among the spheres, from the side and from above, the distance to the nearest sphere,
+tick times."""
 
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
-from deqmpc_core.tasks import Task
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
@@ -15,6 +15,7 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D
 from numpy.typing import NDArray
 
 from deqmpc.session.track import Track
+from deqmpc_core.tasks import Task
 
 Array = NDArray[np.float64]
 # Okabe and Ito's colours: told apart with any colour vision, and by line style besides.
@@ -25,17 +26,15 @@ def plot_flight(track: Track, task: Task, period: float, path: Path) -> None:
     """Draw one episode. period [s] between plans is the limit of a tick."""
     figure = Figure(figsize=(12, 8), layout="constrained")
     rows = np.array(track.positions, dtype=float).reshape(-1, 5)
-    origin = task.origin.numpy()
-    goal = origin + task.goal[:3].numpy()
+    goal = task.origin.numpy() + task.goal[:3].numpy()
     space = figure.add_subplot(2, 2, 1, projection="3d")
     assert isinstance(space, Axes3D)
     _draw_space(space, rows, task, goal)
     _draw_top(figure.add_subplot(2, 2, 2), rows, task, goal)
     _draw_clearance(figure.add_subplot(2, 2, 3), track)
     _draw_ticks(figure.add_subplot(2, 2, 4), track, period)
-    verdict = track.verdict
-    how = "no verdict" if verdict is None else verdict.failure or ("success" if verdict.success else "goal not held")
-    figure.suptitle(f"seed {track.seed}, episode {track.episode}: {how}")
+    outcome = "no verdict" if track.verdict is None else track.verdict.outcome
+    figure.suptitle(f"seed {track.seed}, episode {track.episode}: {outcome}")
     figure.savefig(path, dpi=110)
 
 

@@ -1,4 +1,5 @@
-"""Every error a user can meet, one class per failing concept; each message says what was expected, what came, what to do."""
+"""Every error a user can meet, one class per failing concept; each message says what was expected, what
+came, what to do."""
 
 import difflib
 from collections.abc import Iterable

@@ -34,7 +34,8 @@ class Status(Enum):
 
 
 class SolveInfo(NamedTuple):
-    """Per-sample numbers of a solve, each (B,): largest constraint violation, cost, Gauss-Newton iterations."""
+    """Per-sample numbers of a solve, each (B,): largest constraint violation, cost, Gauss-Newton
+    iterations."""
 
     violation: Tensor
     cost: Tensor
@@ -42,8 +43,8 @@ class SolveInfo(NamedTuple):
 
 
 class SolverState(NamedTuple):
-    """All that the next call needs: primal x (B,T+1,n), u (B,T,m); multipliers of dynamics (B,T,n), of the control
-    box (B,T,2m; lower then upper), of spheres (B,T,k); penalty (B,)."""
+    """All that the next call needs: primal x (B,T+1,n), u (B,T,m); multipliers of dynamics (B,T,n), of the
+    control box (B,T,2m; lower then upper), of spheres (B,T,k); penalty (B,)."""
 
     x: Tensor
     u: Tensor
@@ -64,7 +65,8 @@ class Solution(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What a policy sees: x (B,n); spheres or None (the task's own); limits (u_lo (B,m), u_hi (B,m)) or None."""
+    """What a policy sees: x (B,n); spheres or None (the task's own); limits (u_lo (B,m), u_hi (B,m)) or
+    None."""
 
     x: Tensor
     spheres: Spheres | None = None
@@ -80,7 +82,8 @@ class Iterate(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A policy's answer: the last round's x, u, theta, every round's Iterate, status (B,) of Status codes, info."""
+    """A policy's answer: the last round's x, u, theta, every round's Iterate, status (B,) of Status codes,
+    info."""
 
     x: Tensor
     u: Tensor

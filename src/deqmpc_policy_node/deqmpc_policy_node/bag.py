@@ -1,7 +1,8 @@
-"""A rosbag2 directory (MCAP, metadata version 9) written message by message so that a kill costs one second at most.
+"""A rosbag2 directory (MCAP, metadata version 9) written message by message so that a kill costs one second
+at most.
 
-rosbags' own writer leaves an empty file when killed; here every second ends a chunk, and the directory is called
-<name>.active until it is whole.
+rosbags' own writer leaves an empty file when killed; here every second ends a chunk, and the directory is
+called <name>.active until it is whole.
 """
 
 from dataclasses import dataclass
@@ -82,7 +83,9 @@ class BagWriter:
 
     def _write_metadata(self) -> None:
         temporary = self._active / "metadata.yaml.new"
-        temporary.write_text(yaml.safe_dump({"rosbag2_bagfile_information": self._metadata()}, sort_keys=False))
+        temporary.write_text(
+            yaml.safe_dump({"rosbag2_bagfile_information": self._metadata()}, sort_keys=False)
+        )
         temporary.rename(self._active / "metadata.yaml")
 
     def _metadata(self) -> dict[str, object]:

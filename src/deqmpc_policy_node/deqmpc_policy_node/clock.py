@@ -20,8 +20,8 @@ def stamp_of(ns: int) -> Time:
 class TimeBase:
     """Float seconds since an epoch of this process.
 
-    Wall stamps as floats would be exact to 0.2 us only, so the epoch is subtracted while they are integers. In lock-step
-    the epoch is 0: simulated stamps are small, and every process must get the same floats.
+    Wall stamps as floats would be exact to 0.2 us only, so the epoch is subtracted while they are integers.
+    In lock-step the epoch is 0: simulated stamps are small, and every process must get the same floats.
     """
 
     def __init__(self, lock_step: bool) -> None:

@@ -1,4 +1,5 @@
-"""Messages to and from the plain values of deqmpc_core.flight. Every number is cast: rclpy aborts on numpy scalars."""
+"""Messages to and from the plain values of deqmpc_core.flight. Every number is cast: rclpy aborts on numpy
+scalars."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ WORLD = "world"
 class PlanDetails:
     """What a plan's message tells beyond the packet the commander flies.
 
-    x ((T+1), n) and u (T, m): the solver's, task frame; waypoints (T, 3): the network's theta, world frame [m].
+    x ((T+1), n) and u (T, m): the solver's, task frame; waypoints (T, 3): the network's theta, world frame
+    [m].
     """
 
     policy: str
@@ -127,7 +129,8 @@ def plan_packet(message: PlanMessage, base: TimeBase) -> PlanPacket:
 
 
 def full_state(setpoint: Setpoint, base: TimeBase, t: float) -> FullState:
-    """Crazyswarm2's setpoint: world velocity, acceleration without gravity, yaw in the quaternion, no angular rate."""
+    """Crazyswarm2's setpoint: world velocity, acceleration without gravity, yaw in the quaternion, no
+    angular rate."""
     message = FullState(header=header(base, t), acc=vector(setpoint.acceleration))
     message.pose = Pose(
         position=point(setpoint.position), orientation=quaternion(quaternion_from_yaw(setpoint.yaw))

@@ -10,9 +10,11 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True)
 class StepMark:
-    """Simulated time stands at t [s] (stamp [ns]); frame_number is the last motion-capture frame published before it.
+    """Simulated time stands at t [s] (stamp [ns]); frame_number is the last motion-capture frame published
+    before it.
 
-    first: time has gone back (or this is the first step seen), so everything remembered belongs to another episode.
+    first: time has gone back (or this is the first step seen), so everything remembered belongs to another
+    episode.
     """
 
     t: float
@@ -24,7 +26,8 @@ class StepMark:
 class StepGate:
     """Holds frames back until the step that covers them has come.
 
-    Frame numbers never restart while time does at every episode; frames up to the number of an episode's first step are old.
+    Frame numbers never restart while time does at every episode; frames up to the number of an episode's
+    first step are old.
     """
 
     def __init__(self) -> None:

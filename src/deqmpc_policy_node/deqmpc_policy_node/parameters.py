@@ -14,7 +14,8 @@ Bounds = tuple[float, float]
 
 
 def option(default: Any, help: str, bounds: Bounds | None = None) -> Any:
-    """A dataclass field that carries what its parameter's descriptor needs. default=MISSING makes it required."""
+    """A dataclass field that carries what its parameter's descriptor needs. default=MISSING makes it
+    required."""
     metadata = {"help": help, "bounds": bounds}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
@@ -35,7 +36,8 @@ def _declare_one(node: Node, spec: Field[Any]) -> Any:
         raise ConfigError(f"parameter '{spec.name}' of node {node.get_name()}: {error}") from error
     if spec.default is MISSING and value == "":
         raise ConfigError(
-            f"parameter '{spec.name}' of node {node.get_name()} is missing ({_help(spec)}); give -p {spec.name}:=..."
+            f"parameter '{spec.name}' of node {node.get_name()} is missing ({_help(spec)}); "
+            f"give -p {spec.name}:=..."
         )
     return tuple(value) if isinstance(spec.default, tuple) and value is not None else value
 
@@ -49,7 +51,9 @@ def descriptor_of(spec: Field[Any], default: Any) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=_help(spec), read_only=True)
     bounds = spec.metadata.get("bounds")
     if bounds is not None and isinstance(default, float):
-        descriptor.floating_point_range = [FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))]
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))
+        ]
     elif bounds is not None:
         descriptor.integer_range = [IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)]
     return descriptor

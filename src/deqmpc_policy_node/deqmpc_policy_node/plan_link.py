@@ -12,7 +12,8 @@ from deqmpc_policy_node.qos import LATCHED
 
 
 class PlanLink:
-    """Keeps the newest plan. In lock-step it waits for the plan of the tick; else the policy has a clock of its own."""
+    """Keeps the newest plan. In lock-step it waits for the plan of the tick; else the policy has a clock of
+    its own."""
 
     def __init__(self, node: Node, spinner: Spinner, base: TimeBase, lock_step: bool, timeout: float) -> None:
         """timeout [s] of wall time to wait for a plan in lock-step."""
@@ -48,7 +49,8 @@ class PlanLink:
             self._await(commander, t)
 
     def _await(self, commander: Commander, t: float) -> None:
-        """After a plan that never came, ask on but do not wait until one comes: a dead policy must not stop time."""
+        """After a plan that never came, ask on but do not wait until one comes: a dead policy must not stop
+        time."""
         self._ask(t, reset=commander.plan is None)
         if not self._lost:
             self._lost = not self._spinner.until(lambda: self._answered(t), self._timeout)

@@ -1,4 +1,5 @@
-"""What every executable of ours shares: start, signals, one-sentence errors, a loop that decides outside callbacks."""
+"""What every executable of ours shares: start, signals, one-sentence errors, a loop that decides outside
+callbacks."""
 
 import signal
 import sys
@@ -68,7 +69,8 @@ class Spinner:
 
 
 def run(name: str, build: Callable[[Node, Spinner], Deciding]) -> int:
-    """Make the node `name` and its behaviour, run it until a signal; errors of ours become one sentence and status 2."""
+    """Make the node `name` and its behaviour, run it until a signal; errors of ours become one sentence and
+    status 2."""
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     interrupt = Interrupt()
     node = Node(name)

@@ -20,8 +20,11 @@ LATEST = _profile(1, reliable=False, latched=False)
 EVERY = _profile(LOCK_STEP_DEPTH, reliable=True, latched=False)
 """Nothing may be lost: lock-step and recording."""
 
-COMMAND = _profile(1, reliable=True, latched=False)
-"""Setpoints, as crazyflie_py offers them."""
+COMMAND = _profile(10, reliable=True, latched=False)
+"""Setpoints: reliable as crazyflie_py offers them, deep enough for the recorder to get each."""
+
+PLANS = _profile(10, reliable=True, latched=True)
+"""Plans as the policy offers them: the recorder gets each, a commander that joins late the last."""
 
 LATCHED = _profile(1, reliable=True, latched=True)
 """State that a late joiner must still see."""

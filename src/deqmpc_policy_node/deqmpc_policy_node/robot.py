@@ -8,7 +8,7 @@ from crazyflie_interfaces.msg import FullState
 from rclpy.node import Node
 from rclpy.task import Future
 
-from deqmpc_core.flight import Command, Setpoint
+from deqmpc_core.flight import Command, NotifySetpointsStop, Setpoint
 from deqmpc_policy_node.clock import TimeBase
 from deqmpc_policy_node.convert import full_state
 from deqmpc_policy_node.process import Spinner
@@ -19,9 +19,11 @@ from deqmpc_policy_node.topics import robot_name
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a service [s]: before the next command of the tick goes out, and before it counts as refused."""
+    """How long to wait for a service [s]: before the next command of the tick goes out, the same after
+    NotifySetpointsStop (motors are off until Land comes), and before a command counts as refused."""
 
     next_command: float
+    hand_over: float
     answer: float
 
 
@@ -64,7 +66,10 @@ class RobotLink:
             return
         pending = _Pending(command, self._services.call(command), self._base.now() + self._patience.answer)
         self._pending.append(pending)
-        self._spinner.until(pending.future.done, self._patience.next_command)
+        hand_over = isinstance(command, NotifySetpointsStop)
+        self._spinner.until(
+            pending.future.done, self._patience.hand_over if hand_over else self._patience.next_command
+        )
         self.check()
 
     def check(self) -> None:

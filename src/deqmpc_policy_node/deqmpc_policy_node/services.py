@@ -25,26 +25,22 @@ class _Call:
     request: Callable[[Any], Any]
 
 
+def _height(kind: Any) -> Callable[[Any], Any]:
+    return lambda command: kind.Request(height=float(command.height), duration=duration(command.duration))
+
+
+def _go_to(command: GoTo) -> GoToService.Request:
+    return GoToService.Request(
+        goal=point(command.goal), yaw=float(command.yaw), duration=duration(command.duration)
+    )
+
+
 _CALLS: dict[type, _Call] = {
-    Arm: _Call("arm", ArmService, lambda command: ArmService.Request(arm=True)),
-    Takeoff: _Call(
-        "takeoff",
-        TakeoffService,
-        lambda command: TakeoffService.Request(height=float(command.height), duration=duration(command.duration)),
-    ),
-    Land: _Call(
-        "land",
-        LandService,
-        lambda command: LandService.Request(height=float(command.height), duration=duration(command.duration)),
-    ),
-    GoTo: _Call(
-        "go_to",
-        GoToService,
-        lambda command: GoToService.Request(
-            goal=point(command.goal), yaw=float(command.yaw), duration=duration(command.duration)
-        ),
-    ),
-    NotifySetpointsStop: _Call("notify_setpoints_stop", NotifyService, lambda command: NotifyService.Request()),
+    Arm: _Call("arm", ArmService, lambda _: ArmService.Request(arm=True)),
+    Takeoff: _Call("takeoff", TakeoffService, _height(TakeoffService)),
+    Land: _Call("land", LandService, _height(LandService)),
+    GoTo: _Call("go_to", GoToService, _go_to),
+    NotifySetpointsStop: _Call("notify_setpoints_stop", NotifyService, lambda _: NotifyService.Request()),
 }
 
 
@@ -53,7 +49,8 @@ class RobotServices:
 
     def __init__(self, node: Node, robot: str) -> None:
         self._clients: dict[type, Client] = {
-            kind: node.create_client(call.kind, robot_name(robot, call.service)) for kind, call in _CALLS.items()
+            kind: node.create_client(call.kind, robot_name(robot, call.service))
+            for kind, call in _CALLS.items()
         }
 
     def missing(self) -> list[str]:

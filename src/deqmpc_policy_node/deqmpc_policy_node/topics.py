@@ -1,4 +1,5 @@
-"""Names on the graph. Those of the robot are Crazyswarm2's (`/<robot>/...`), those of ours live under `/deqmpc`."""
+"""Names on the graph. Those of the robot are Crazyswarm2's (`/<robot>/...`), those of ours live under
+`/deqmpc`."""
 
 RIGID_BODIES = "/rigid_bodies"
 

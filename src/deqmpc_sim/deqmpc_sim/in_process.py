@@ -140,8 +140,7 @@ class _Cockpit:
         self._plan_if_wanted(t)
         commands = commander.tick(t)
         for command in commands:
-            if not apply_command(self.world.drone, command):
-                commander.on_service_failure(command, "the firmware refused it", t)
+            apply_command(self.world.drone, command)
         self._follow_phase(t, before)
         self._plan_if_wanted(t)
         self._record(t, commands)
@@ -189,29 +188,26 @@ class _Cockpit:
         log.plan_position.append(nowhere if plan is None else plan.sample(t).position)
 
 
-def apply_command(drone: SimulatedCrazyflie, command: Command) -> bool:
-    """Give one command to the simulated robot, with the precision of the messages; False where the robot
-    refuses.
+def apply_command(drone: SimulatedCrazyflie, command: Command) -> None:
+    """Give one command to the simulated robot, with the precision of the messages.
 
-    Heights, yaw of GoTo and durations travel as float32 and nanoseconds, the yaw of a setpoint as a
-    quaternion.
+    Heights and GoTo's yaw travel as float32, durations in nanoseconds, the yaw of a setpoint as a quaternion. As on
+    the real server a refusal stays unanswered; it shows in the drone's events.
     """
     match command:
         case Arm():
             drone.arm(True)
         case Takeoff(height, duration):
-            return drone.takeoff(float(np.float32(height)), round(duration, 9))
+            drone.takeoff(float(np.float32(height)), round(duration, 9))
         case GoTo(goal, yaw, duration):
-            return drone.go_to(goal, float(np.float32(yaw)), round(duration, 9))
+            drone.go_to(goal, float(np.float32(yaw)), round(duration, 9))
         case NotifySetpointsStop():
             drone.notify_setpoints_stop()
         case Land(height, duration):
-            # A repeated Land is refused while the robot is landing: what was asked for is happening.
             drone.land(float(np.float32(height)), round(duration, 9))
         case SendSetpoint(setpoint):
             yaw = float(yaw_from_quaternion(quaternion_from_yaw(setpoint.yaw)))
             drone.full_state_setpoint(setpoint.position, setpoint.velocity, setpoint.acceleration, yaw)
-    return True
 
 
 def _tracking_error(log: FlightLog) -> float:

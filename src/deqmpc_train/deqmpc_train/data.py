@@ -1,8 +1,8 @@
 """Data sets of expert flights: episodes as parquet, info.json and stats.json, written whole or not at all.
 
 Rows hold (episode, step, state (n,), action (m,)); the successor of a row is the next row of its episode.
-Chunks of episodes are made by worker processes, each from (seed, chunk) alone, so that the same command gives the
-same bytes and a killed run goes on where it stood.
+Chunks of episodes are made by worker processes, each from (seed, chunk) alone, so that the same command
+gives the same bytes and a killed run goes on where it stood.
 """
 
 import json
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+
 from deqmpc_core import __version__
 from deqmpc_core.bundle import load_policy
 from deqmpc_core.errors import DataError
@@ -43,9 +44,13 @@ class DataConfig:
 
 
 def generate(
-    config: DataConfig, out: Path, jobs: int = 2, progress: Callable[[int, int], None] = lambda done, total: None
+    config: DataConfig,
+    out: Path,
+    jobs: int = 2,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Make the data set in directory `out`; finished chunks of an earlier, killed run of the same config are kept."""
+    """Make the data set in directory `out`; finished chunks of an earlier, killed run of the same config
+    are kept."""
     if (out / "info.json").exists():
         raise DataError(f"{out}: holds a data set already; choose another directory or remove it")
     parts = out.with_name(out.name + ".parts")
@@ -102,7 +107,9 @@ def _vectors(values: np.ndarray) -> pa.FixedSizeListArray:
 
 
 def _merge(config: DataConfig, parts: Path, chunks: int, out: Path) -> Path:
-    table = pa.concat_tables([pq.read_table(parts / f"{c:05d}.parquet") for c in range(chunks)])
+    table = _interleave(
+        config, pa.concat_tables([pq.read_table(parts / f"{c:05d}.parquet") for c in range(chunks)])
+    )
     task = load_task(config.task)
     episodes = len(set(table["episode"].to_pylist()))
     asked = config.episodes + config.spread_episodes
@@ -114,7 +121,8 @@ def _merge(config: DataConfig, parts: Path, chunks: int, out: Path) -> Path:
     info = {
         "schema": 1, "version": __version__, "task": config.task, "dt": task.dt, "n": task.n, "m": task.m,
         "states": task.system.states, "controls": task.system.controls, "rows": table.num_rows,
-        "episodes": episodes, "dropped_failed": asked - episodes, "config": asdict(config),
+        "episodes": episodes, "seed": config.seed, "expert": config.expert, "dropped_failed": asked -
+        episodes, "config": asdict(config),
     }  # fmt: skip
     stats = {name: _statistics(values) for name, values in (("state", state), ("action", action))}
     (staging / "stats.json").write_text(json.dumps(stats, indent=1))
@@ -126,6 +134,21 @@ def _merge(config: DataConfig, parts: Path, chunks: int, out: Path) -> Path:
     return out
 
 
+def _interleave(config: DataConfig, table: pa.Table) -> pa.Table:
+    """Episodes renumbered so that both kinds are spread evenly: a held-out last tenth then holds both."""
+    episode, step = (np.asarray(table[name]) for name in ("episode", "step"))
+    made = np.unique(episode)
+    late = made >= config.episodes
+    rank = np.where(
+        late, (made - config.episodes) / max(config.spread_episodes, 1), made / max(config.episodes, 1)
+    )
+    number = np.empty(len(made), dtype=np.int32)
+    number[np.lexsort((late, rank))] = np.arange(len(made), dtype=np.int32)
+    renumbered = number[np.searchsorted(made, episode)]
+    table = table.set_column(0, "episode", pa.array(renumbered))
+    return table.take(np.lexsort((step, renumbered))).combine_chunks()
+
+
 def _statistics(values: np.ndarray) -> dict[str, list[float]]:
     return {name: getattr(values, name)(axis=0).tolist() for name in ("mean", "std", "min", "max")}
 
@@ -133,7 +156,9 @@ def _statistics(values: np.ndarray) -> dict[str, list[float]]:
 def _same_config(path: Path, config: DataConfig) -> None:
     text = json.dumps(asdict(config), indent=1)
     if path.exists() and path.read_text() != text:
-        raise DataError(f"{path.parent}: holds parts made with another configuration; remove it to start over")
+        raise DataError(
+            f"{path.parent}: holds parts made with another configuration; remove it to start over"
+        )
     path.write_text(text)
 
 

@@ -1,22 +1,26 @@
-"""What stands beside a policy in every table: the expert's return and three plain policies on the same starts."""
+"""What stands beside a policy in every table: the expert's return and three plain policies on the same
+starts."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from deqmpc_sim.firmware import TruthConfig
-from deqmpc_sim.in_process import fly_episode
 
 from deqmpc_core import load_policy
 from deqmpc_core.flight import CommanderConfig
 from deqmpc_core.tasks import Task
+from deqmpc_sim.firmware import TruthConfig
+from deqmpc_sim.in_process import fly_episode
 
 BASELINES = {"hover": "hover", "straight_line": "straight-line", "goal_mpc": "goal-mpc"}
 """Key in the summary and name of the policy."""
 
 
-def expert_returns(task: Task, seed: int, episodes: int, steps: int, done: Callable[[], None]) -> list[float | None]:
-    """The expert's return from each start in the batch environment; None where there is no expert for the task."""
+def expert_returns(
+    task: Task, seed: int, episodes: int, steps: int, done: Callable[[], None]
+) -> list[float | None]:
+    """The expert's return from each start in the batch environment; None where there is no expert for the
+    task."""
     try:
         from deqmpc_sim.envs import expert_return
     except ImportError:
@@ -38,14 +42,13 @@ def fly_baseline(
     commander: CommanderConfig,
     done: Callable[[], None],
 ) -> list[dict[str, Any]]:
-    """One baseline in this process, in the lock-step of the nodes, on the same starts and truth as the run."""
+    """One baseline in this process, in the lock-step of the nodes, on the same starts and truth as the
+    run."""
     torch.set_num_threads(1)
     policy = load_policy(BASELINES[name], task=task)
     flights: list[dict[str, Any]] = []
     for episode in range(episodes):
-        flight = fly_episode(
-            task, policy, truth, seed, episode, commander=commander, steps=steps, land=False
-        )
+        flight = fly_episode(task, policy, truth, seed, episode, commander=commander, steps=steps, land=False)
         flights.append(
             {
                 "seed": seed,

@@ -4,15 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deqmpc_policy_node.topics import COMMANDER_NODE
-from deqmpc_sim.firmware import TruthConfig
-
 from deqmpc.session.baselines import BASELINES, expert_returns, fly_baseline
 from deqmpc.session.run import Run
 from deqmpc.session.settings import SIMULATOR_NODE, RunSettings, configured
 from deqmpc.session.summary import episode_entry, summary
 from deqmpc_core.flight import CommanderConfig
 from deqmpc_core.tasks import Task
+from deqmpc_policy_node.topics import COMMANDER_NODE
+from deqmpc_sim.firmware import TruthConfig
 
 
 def compare(

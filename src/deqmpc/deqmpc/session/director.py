@@ -9,7 +9,6 @@ import rclpy
 from builtin_interfaces.msg import Time
 from deqmpc_interfaces.msg import EpisodeResult, FlightState, Plan
 from deqmpc_interfaces.srv import ResetEpisode, StartFlight
-from deqmpc_policy_node import topics
 from geometry_msgs.msg import Point
 from nav_msgs.msg import Odometry
 from rclpy.client import Client
@@ -23,6 +22,7 @@ from std_srvs.srv import Trigger
 from deqmpc.session.track import Track, Verdict
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight import FlightPhase
+from deqmpc_policy_node import topics
 
 NODE = "deqmpc_director"
 RESET_SERVICE = "/crazyflie_server/reset"
@@ -52,14 +52,14 @@ class Director:
         self._reset = self._node.create_client(ResetEpisode, RESET_SERVICE)
         self._start = self._node.create_client(StartFlight, topics.START_SERVICE)
         self._stop = self._node.create_client(Trigger, topics.STOP_SERVICE)
-        for message, topic, callback, qos in (
-            (EpisodeResult, topics.EPISODE_RESULT, self._on_result, DEEP),
-            (FlightState, topics.FLIGHT_STATE, self._on_state, DEEP_LATCHED),
-            (Plan, topics.PLAN, self._on_plan, DEEP),
-            (Odometry, topics.TRUTH, self._on_truth, DEEP),
-            (String, FIRMWARE, self._on_firmware, DEEP),
-        ):
-            self._node.create_subscription(message, topic, callback, qos)
+        self._listen(EpisodeResult, topics.EPISODE_RESULT, self._on_result, DEEP)
+        self._listen(FlightState, topics.FLIGHT_STATE, self._on_state, DEEP_LATCHED)
+        self._listen(Plan, topics.PLAN, self._on_plan, DEEP)
+        self._listen(Odometry, topics.TRUTH, self._on_truth, DEEP)
+        self._listen(String, FIRMWARE, self._on_firmware, DEEP)
+
+    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
+        self._node.create_subscription(kind, topic, callback, qos)
 
     def close(self) -> None:
         """Leave the graph."""
@@ -129,10 +129,14 @@ class Director:
 
     def _call(self, client: Client, request: Any, timeout: float) -> Any:
         if not self.until(client.service_is_ready, timeout):
-            raise ConfigError(f"nobody offers {client.srv_name} within {timeout:.0f} s; see the logs of the run")
+            raise ConfigError(
+                f"nobody offers {client.srv_name} within {timeout:.0f} s; see the logs of the run"
+            )
         future = client.call_async(request)
         if not self.until(future.done, timeout):
-            raise ConfigError(f"no answer from {client.srv_name} within {timeout:.0f} s; see the logs of the run")
+            raise ConfigError(
+                f"no answer from {client.srv_name} within {timeout:.0f} s; see the logs of the run"
+            )
         return future.result()
 
     def _on_result(self, message: EpisodeResult) -> None:
@@ -182,7 +186,8 @@ class Director:
             self._track.happened.append((float(match[1]), f"firmware: {match[2]}"))
 
     def _since_start(self, stamp: Time) -> float:
-        """Seconds since the episode's time 0: of simulated stamps the stamp, of wall stamps what is past the origin."""
+        """Seconds since the episode's time 0: of simulated stamps the stamp, of wall stamps what is past the
+        origin."""
         return _seconds(stamp) - (self._origin or 0.0)
 
 

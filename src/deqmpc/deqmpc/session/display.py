@@ -20,7 +20,9 @@ class Progress:
 
     def __init__(self, console: Console, settings: RunSettings) -> None:
         self._console, self._settings = console, settings
-        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        )
         self._said: set[int] = set()
 
     def __enter__(self) -> "Progress":
@@ -38,7 +40,7 @@ class Progress:
             self._live.update(self._line(track))
         if track.verdict is not None and track.episode not in self._said:
             self._said.add(track.episode)
-            self._console.print(_verdict_line(track), highlight=False)
+            self._console.print(_verdict_line(track), highlight=False, markup=False, soft_wrap=True)
 
     def note(self, sentence: str) -> None:
         """Say what goes on outside a flight."""
@@ -64,9 +66,9 @@ def _verdict_line(track: Track) -> str:
     verdict = track.verdict
     if verdict is None:
         return f"episode {track.episode}: no verdict"
-    how = verdict.failure or ("success" if verdict.success else "goal not held")
     return (
-        f"episode {track.episode}: {how}; return {verdict.return_:.1f}, {verdict.final_distance:.2f} m from the goal, "
+        f"episode {track.episode}: {verdict.outcome}; return {verdict.return_:.1f}, "
+        f"{verdict.final_distance:.2f} m from the goal, "
         f"nearest obstacle {verdict.min_obstacle_distance:.2f} m"
     )
 

@@ -26,7 +26,8 @@ class Domain:
 
 
 def used_domains() -> set[int]:
-    """Domains with a participant on this machine, seen by the UDP ports that DDS binds (7400 + 250 * domain + ...)."""
+    """Domains with a participant on this machine, seen by the UDP ports that DDS binds (7400 + 250 * domain
+    + ...)."""
     ports = [port for name in ("udp", "udp6") for port in _bound_ports(Path("/proc/net") / name)]
     numbers = {(port - PORT_BASE) // PORTS_PER_DOMAIN for port in ports if port >= PORT_BASE}
     return {number for number in numbers if number <= 232}
@@ -42,7 +43,8 @@ def _bound_ports(table: Path) -> list[int]:
 
 
 def take_domain(wanted: int | None) -> Domain:
-    """The wanted domain if it is free, else any free one. Raises ConfigError for a wanted domain that is used."""
+    """The wanted domain if it is free, else any free one. Raises ConfigError for a wanted domain that is
+    used."""
     if wanted is not None:
         return _take_wanted(wanted)
     used = used_domains()

@@ -29,7 +29,12 @@ class Death:
     sentence: str
 
     def __str__(self) -> str:
-        how = f"was ended by {signal.Signals(-self.status).name}" if self.status < 0 else f"ended with status {self.status}"
+        killed = self.status < 0
+        how = (
+            f"was ended by {signal.Signals(-self.status).name}"
+            if killed
+            else f"ended with status {self.status}"
+        )
         return f"the process '{self.name}' {how}" + (f": {self.sentence}" if self.sentence else "")
 
 
@@ -71,14 +76,11 @@ class Stack:
         self._processes[name].wait()
 
     def stop(self) -> None:
-        """End all: SIGINT, then SIGTERM, then SIGKILL."""
-        for number, patience in PATIENCE:
-            living = [process for process in self._processes.values() if process.poll() is None]
-            for process in living:
-                _signal_group(process, number)
-            _wait_for(living, patience)
-        for process in self._processes.values():
-            _signal_group(process, signal.SIGKILL)
+        """End all, the simulator last: what flies in it gets to land. SIGINT, then SIGTERM, then SIGKILL."""
+        last = {"simulator": self._processes["simulator"]} if "simulator" in self._processes else {}
+        first = [process for name, process in self._processes.items() if name not in last]
+        for processes in (first, list(last.values())):
+            _end(processes)
 
     def _last_words(self, name: str) -> str:
         """The one sentence of an error of ours, or the last line of the log."""
@@ -86,6 +88,16 @@ class Stack:
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         written = [line for line in lines if line.strip()]
         return errors[-1] if errors else (written[-1] if written else "")
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for number, patience in PATIENCE:
+        living = [process for process in processes if process.poll() is None]
+        for process in living:
+            _signal_group(process, number)
+        _wait_for(living, patience)
+    for process in processes:
+        _signal_group(process, signal.SIGKILL)
 
 
 def _wait_for(processes: list[subprocess.Popen[bytes]], patience: float) -> None:

@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
-
 from deqmpc.session.director import Director
 from deqmpc.session.faults import AFTER_STEPS, victims
 from deqmpc.session.processes import Death, Stack
 from deqmpc.session.settings import RunSettings
 from deqmpc.session.track import Track
 from deqmpc_core.errors import ConfigError, DeqmpcError
+from deqmpc_core.flight import FlightPhase
+from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 REFUSED = 2
 START_TIMEOUT = 90.0
@@ -30,7 +30,11 @@ class Run:
     """Flies the episodes one by one over a running stack."""
 
     def __init__(
-        self, settings: RunSettings, parameter_files: list[Path], directory: Path, show: Callable[[Track], None]
+        self,
+        settings: RunSettings,
+        parameter_files: list[Path],
+        directory: Path,
+        show: Callable[[Track], None],
     ) -> None:
         self._settings, self._show = settings, show
         self._logs = directory / "log"
@@ -77,7 +81,14 @@ class Run:
         self._flying = False
         director.settle()
         self._show(track)
+        self._refuse_groundling(track)
         return track
+
+    def _refuse_groundling(self, track: Track) -> None:
+        """A flight given up before take-off is bad input (no poses, no robot), and its reason the answer."""
+        if track.phase == FlightPhase.FAULT.name and not track.took_off:
+            self.tracks.remove(track)
+            raise ConfigError(track.reason)
 
     def _connected(self) -> Director:
         if self._director is None:
@@ -94,7 +105,10 @@ class Run:
         """Nothing is flown before policy, commander and recorder hear motion capture."""
         names = {POLICY_NODE, COMMANDER_NODE, *([RECORDER_NODE] if self._settings.record else [])}
         if not director.until(lambda: director.listening(names), START_TIMEOUT):
-            raise DeqmpcError(f"not all of {', '.join(sorted(names))} came up within {START_TIMEOUT:.0f} s; see {self._logs}")
+            raise DeqmpcError(
+                f"not all of {', '.join(sorted(names))} came up within {START_TIMEOUT:.0f} s; "
+                f"see {self._logs}"
+            )
 
     def _follow(self, director: Director, track: Track) -> None:
         """Until the verdict, or until the simulation has been silent for too long."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import yaml
-from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 from deqmpc_core import __version__
 from deqmpc_core.bundle import find_bundle
 from deqmpc_core.policies import UNLEARNED
+from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 Config = TypeVar("Config")
 SIMULATOR_NODE = "crazyflie_server"
@@ -87,7 +87,12 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "speed": settings.speed,
             "policy_steps": settings.steps,
         },
-        POLICY_NODE: {"policy": settings.policy, "task": settings.task, "rate": 1.0 / settings.period, **clock},
+        POLICY_NODE: {
+            "policy": settings.policy,
+            "task": settings.task,
+            "rate": 1.0 / settings.period,
+            **clock,
+        },
         COMMANDER_NODE: clock,
         RECORDER_NODE: {
             "directory": str(directory / "bag"),

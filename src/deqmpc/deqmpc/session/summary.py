@@ -12,7 +12,9 @@ from deqmpc.session.settings import RunSettings
 from deqmpc.session.track import Track
 
 
-def episode_entry(track: Track, expert: float | None, settings: RunSettings, troubled: bool) -> dict[str, Any]:
+def episode_entry(
+    track: Track, expert: float | None, settings: RunSettings, troubled: bool
+) -> dict[str, Any]:
     """One entry of "episodes". troubled: a fault was asked for or a process died, so tell what happened."""
     verdict = track.verdict
     entry: dict[str, Any] = {
@@ -41,7 +43,8 @@ def overruns(track: Track, settings: RunSettings) -> int:
 
 
 def normalised(returns: Sequence[float | None], experts: Sequence[float | None]) -> float | None:
-    """Mean return over the expert's mean return on the same starts; None where one is unknown or the signs differ."""
+    """Mean return over the expert's mean return on the same starts; None where one is unknown or the signs
+    differ."""
     if not returns or any(value is None for value in (*returns, *experts)):
         return None
     mean, expert = float(np.mean(np.array(returns, float))), float(np.mean(np.array(experts, float)))

@@ -18,12 +18,18 @@ class Verdict:
     final_distance: float
     min_obstacle_distance: float
 
+    @property
+    def outcome(self) -> str:
+        """In words: the failure, success, or neither."""
+        return self.failure or ("success" if self.success else "goal not held")
+
 
 @dataclass
 class Track:
     """seed and episode; the verdict once there; live figures; one row per message in the lists.
 
-    positions: (time [s], x, y, z [m, world], 1.0 while the policy flies); clearance: (time [s], m to the nearest sphere);
+    positions: (time [s], x, y, z [m, world], 1.0 while the policy flies); clearance: (time [s], m to the
+    nearest sphere);
     happened: (time [s], sentence).
     """
 
@@ -40,6 +46,11 @@ class Track:
     clearance: list[tuple[float, float]] = field(default_factory=list)
     happened: list[tuple[float, str]] = field(default_factory=list)
     heard: float = 0.0
+
+    @property
+    def took_off(self) -> bool:
+        """The commander got as far as take-off."""
+        return any(sentence.startswith("TAKEOFF") for _, sentence in self.happened)
 
     def now(self) -> float:
         """Time of the last progress [s]."""

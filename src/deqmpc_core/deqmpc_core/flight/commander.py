@@ -235,4 +235,4 @@ class Commander:
         age, limit = max(self._estimator.age(t), t - self._pose_arrival), self.config.pose_timeout
         if age <= limit + TIME_TOLERANCE:
             return None
-        return f"no usable pose for {age:.2f} s (limit {limit:.2f} s): is motion capture on and the body seen?"
+        return f"no usable pose for {age:.2f} s (limit {limit:.2f} s): is motion capture on, the body seen?"

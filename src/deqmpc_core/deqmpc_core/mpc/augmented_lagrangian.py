@@ -1,7 +1,7 @@
 """The readable reference of the solver: Algorithm 1 on multiple shooting in plain batched torch, any device.
 
-It takes the same decisions in the same order as the native kernels (`kernels/`), sample by sample, so that both
-give the same iterates; tests compare them.
+It takes the same decisions in the same order as the native kernels (`kernels/`), sample by sample, so that
+both give the same iterates; tests compare them.
 """
 
 from dataclasses import dataclass
@@ -34,15 +34,22 @@ class TorchBackend:
     def __init__(self, system: System, horizon: int, dt: float, substeps: int) -> None:
         self._system, self._horizon, self._dt, self._substeps = system, horizon, dt, substeps
 
-    def solve(self, problem: Problem, state: SolverState, schedule: Schedule) -> tuple[SolverState, Tensor, Tensor]:
-        """New state, status codes (B,) and info (B, 5): violation, cost, Newton steps, next and last penalty."""
+    def solve(
+        self, problem: Problem, state: SolverState, schedule: Schedule
+    ) -> tuple[SolverState, Tensor, Tensor]:
+        """New state, status codes (B,) and info (B, 5): violation, cost, Newton steps, next and last
+        penalty."""
         finite = _finite(problem)
-        problem = problem._replace(x0=_finite_rows(problem.x0, finite), reference=_finite_rows(problem.reference, finite))
+        problem = problem._replace(
+            x0=_finite_rows(problem.x0, finite), reference=_finite_rows(problem.reference, finite)
+        )
         x, u = torch.cat([problem.x0[:, None], state.x[:, 1:]], 1), state.u.clone()
         duals = Multipliers(*(v.clone() for v in state[2:]))
         last = duals.penalty.clone()
         tolerance = schedule.tolerance
-        status = torch.full_like(last, (Status.MAX_ITERATIONS if tolerance > 0 else Status.BUDGET_SPENT).code).long()
+        status = torch.full_like(
+            last, (Status.MAX_ITERATIONS if tolerance > 0 else Status.BUDGET_SPENT).code
+        ).long()
         newton, violation = torch.zeros_like(last), torch.full_like(last, torch.inf)
         running = finite.clone()
         for _ in range(schedule.iterations):
@@ -76,7 +83,9 @@ class TorchBackend:
         gx0 = seed_x[:, 0] - penalty[:, None] * torch.einsum("bij,bi->bj", jx[:, 0], change)
         return sx, su, gx0
 
-    def _primal(self, problem: Problem, x: Tensor, u: Tensor, duals: Multipliers, running: Tensor, schedule: Schedule):  # noqa: ANN202
+    def _primal(
+        self, problem: Problem, x: Tensor, u: Tensor, duals: Multipliers, running: Tensor, schedule: Schedule
+    ):  # noqa: ANN202
         """Up to `newton_steps` damped Gauss-Newton steps; each sample stops for itself."""
         value = self._merit(problem, x, u, duals)
         damping, steps, largest = (torch.zeros_like(value) for _ in range(3))
@@ -98,7 +107,11 @@ class TorchBackend:
             search = active & descent & ~tiny
             scale, accepted, trial = self._line_search(problem, x, u, dx, du, duals, value, slope, search)
             moved = search & accepted
-            x = torch.where(moved[:, None, None], x + scale[:, None, None] * torch.cat([torch.zeros_like(dx[:, :1]), dx], 1), x)
+            x = torch.where(
+                moved[:, None, None],
+                x + scale[:, None, None] * torch.cat([torch.zeros_like(dx[:, :1]), dx], 1),
+                x,
+            )
             u = torch.where(moved[:, None, None], u + scale[:, None, None] * du, u)
             value = torch.where(moved, trial, value)
             largest = torch.where(moved, (scale[:, None, None] * dx).abs().amax((1, 2)), largest)
@@ -123,7 +136,9 @@ class TorchBackend:
             open_ = search & ~accepted
             if not open_.any():
                 break
-            trial = self._merit(problem, x + scale[:, None, None] * full, u + scale[:, None, None] * du, duals)
+            trial = self._merit(
+                problem, x + scale[:, None, None] * full, u + scale[:, None, None] * du, duals
+            )
             good = open_ & (trial <= value + 1e-4 * scale * slope)
             best, accepted = torch.where(good, trial, best), accepted | good
             scale = torch.where(search & ~accepted, 0.5 * scale, scale)
@@ -140,7 +155,9 @@ class TorchBackend:
         old = torch.cat([duals.box, duals.sphere], -1).square().sum((1, 2))
         return value + 0.5 / mu * (new - old)
 
-    def _shifted(self, problem: Problem, x: Tensor, u: Tensor, duals: Multipliers) -> tuple[Tensor, Tensor, Tensor]:
+    def _shifted(
+        self, problem: Problem, x: Tensor, u: Tensor, duals: Multipliers
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """lambda + mu h of the lower box, the upper box (B, T, m) and the spheres (B, T, k)."""
         mu, m = duals.penalty[:, None, None], u.shape[-1]
         low = duals.box[..., :m] + mu * (problem.u_lo[:, None] - u)
@@ -177,7 +194,11 @@ class TorchBackend:
         if sphere.shape[-1]:
             place = slice(self._system.position, (self._system.position or 0) + 3)
             gx[..., place] += (-2.0 * sphere.clamp_min(0.0)[..., None] * self._offsets(problem, x)).sum(2)
-        gu = problem.control_weight * (u - problem.control_reference) - low.clamp_min(0.0) + high.clamp_min(0.0)
+        gu = (
+            problem.control_weight * (u - problem.control_reference)
+            - low.clamp_min(0.0)
+            + high.clamp_min(0.0)
+        )
         return quadratic._replace(gx=gx, gu=gu)
 
     def _dual(self, problem: Problem, x: Tensor, u: Tensor, duals: Multipliers, running: Tensor) -> Tensor:
@@ -188,9 +209,17 @@ class TorchBackend:
         box = torch.cat([low, high], -1).clamp_min(0.0)
         duals.box = torch.where(keep, box, duals.box)
         duals.sphere = torch.where(keep, sphere.clamp_min(0.0), duals.sphere)
-        duals.dynamics = torch.where(keep, duals.dynamics + duals.penalty[:, None, None] * defect, duals.dynamics)
+        duals.dynamics = torch.where(
+            keep, duals.dynamics + duals.penalty[:, None, None] * defect, duals.dynamics
+        )
         values = torch.cat(
-            [defect.abs(), problem.u_lo[:, None] - u, u - problem.u_hi[:, None], self._sphere_values(problem, x)], -1
+            [
+                defect.abs(),
+                problem.u_lo[:, None] - u,
+                u - problem.u_hi[:, None],
+                self._sphere_values(problem, x),
+            ],
+            -1,
         )
         return values.amax((1, 2)).clamp_min(0.0)
 
@@ -215,7 +244,9 @@ def _cost(problem: Problem, x: Tensor, u: Tensor) -> Tensor:
     return 0.5 * states.sum((1, 2)) + 0.5 * controls.sum((1, 2))
 
 
-def _slope(quadratic: Quadratic, jx: Tensor, ju: Tensor, defect: Tensor, duals: Multipliers, dx: Tensor, du: Tensor) -> Tensor:
+def _slope(
+    quadratic: Quadratic, jx: Tensor, ju: Tensor, defect: Tensor, duals: Multipliers, dx: Tensor, du: Tensor
+) -> Tensor:
     """Directional derivative of the augmented Lagrangian, (B,)."""
     before = torch.cat([torch.zeros_like(dx[:, :1]), dx[:, :-1]], 1)
     change = torch.einsum("btij,btj->bti", jx, before) + torch.einsum("btij,btj->bti", ju, du) - dx

@@ -44,7 +44,8 @@ def _over_batch(batch: int, run: Callable[[int, int], None]) -> None:
 
 
 class NativeBackend:
-    """Kernels of one system, horizon and interval; the first call compiles (or loads the cache) and warms them."""
+    """Kernels of one system, horizon and interval; the first call compiles (or loads the cache) and warms
+    them."""
 
     def __init__(self, system: System, horizon: int, dt: float, substeps: int) -> None:
         self._system, self._horizon, self._dt, self._substeps = system, horizon, dt, substeps
@@ -67,8 +68,11 @@ class NativeBackend:
         stride = 3 * problem.radius.shape[1] if problem.centers.shape[1] > 1 else 0
         return (*rows, _array(problem.centers), _array(problem.radius), _array(problem.parameters)), stride
 
-    def solve(self, problem: Problem, state: SolverState, schedule: Schedule) -> tuple[SolverState, Tensor, Tensor]:
-        """New state, status codes (B,) and info (B, 5): violation, cost, Newton steps, next and last penalty."""
+    def solve(
+        self, problem: Problem, state: SolverState, schedule: Schedule
+    ) -> tuple[SolverState, Tensor, Tensor]:
+        """New state, status codes (B,) and info (B, 5): violation, cost, Newton steps, next and last
+        penalty."""
         batch = problem.x0.shape[0]
         primal = [np.array(_array(v), copy=True) for v in state[:5]]
         penalty = _array(state.penalty, batch)[:, 0]
@@ -81,12 +85,13 @@ class NativeBackend:
 
         def run(first: int, last: int) -> None:
             self._call(
-                "solve_range", nogil, first, last, x0, *weights, centers, stride, radius, parameters, self._dt,
+                "solve_range", nogil, first, last, x0, *weights, centers, stride, radius, parameters,
+                self._dt,
                 *primal, penalty, schedule.iterations, schedule.newton_steps, schedule.growth,
                 schedule.penalty_max, schedule.tolerance, status, info,
             )  # fmt: skip
 
-        if nogil and not getattr(self._kernels(nogil), "solve_range").signatures:
+        if nogil and not self._kernels(nogil).solve_range.signatures:
             run(0, 1)
             primal = [np.array(_array(v), copy=True) for v in state[:5]]
         _over_batch(batch, run)
@@ -109,11 +114,11 @@ class NativeBackend:
 
         def run(first: int, last: int) -> None:
             self._call(
-                "adjoint_range", True, first, last, x, u, *weights, centers, stride, radius, parameters, self._dt,
-                box, sphere, mu, *seeds, sx, su, gx0, ok,
+                "adjoint_range", True, first, last, x, u, *weights, centers, stride, radius, parameters,
+                self._dt, box, sphere, mu, *seeds, sx, su, gx0, ok,
             )  # fmt: skip
 
-        if not getattr(self._kernels(True), "adjoint_range").signatures:
+        if not self._kernels(True).adjoint_range.signatures:
             run(0, 1)
         _over_batch(batch, run)
         return (

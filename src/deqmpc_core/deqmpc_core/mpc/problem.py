@@ -32,7 +32,9 @@ def require(name: str, value: Tensor, expected: tuple[int | None, ...]) -> Tenso
     """The tensor as float64 if its shape fits (None: any size), else ShapeError with both shapes."""
     if not isinstance(value, Tensor):
         raise ShapeError(f"{name}: expected a torch tensor, got {type(value).__name__}")
-    fits = value.ndim == len(expected) and all(e is None or e == s for e, s in zip(expected, value.shape, strict=True))
+    fits = value.ndim == len(expected) and all(
+        e is None or e == s for e, s in zip(expected, value.shape, strict=True)
+    )
     if not fits:
         wanted = ", ".join("*" if e is None else str(e) for e in expected)
         raise ShapeError(f"{name}: expected shape ({wanted}), got {tuple(value.shape)}")
@@ -59,7 +61,9 @@ def spheres_data(spheres: Spheres | None, margin: float, batch: int, horizon: in
         return torch.zeros(1, 1, 0, 3, dtype=torch.float64), torch.zeros(1, 0, dtype=torch.float64)
     center = spheres.center
     if center.ndim not in (2, 3, 4) or center.shape[-1] != 3:
-        raise ShapeError(f"spheres.center: expected (k, 3), (B, k, 3) or (B, T, k, 3), got {tuple(center.shape)}")
+        raise ShapeError(
+            f"spheres.center: expected (k, 3), (B, k, 3) or (B, T, k, 3), got {tuple(center.shape)}"
+        )
     count = center.shape[-2]
     center = center[None, None] if center.ndim == 2 else center[:, None] if center.ndim == 3 else center
     rows = center.shape[0] if center.shape[0] in (1, batch) else batch
@@ -68,4 +72,6 @@ def spheres_data(spheres: Spheres | None, margin: float, batch: int, horizon: in
     radius = torch.as_tensor(spheres.radius, dtype=torch.float64)
     radius = radius.expand(count) if radius.ndim == 0 else radius
     radius = radius[None] if radius.ndim == 1 else radius
-    return center, require("spheres.radius", radius, (radius.shape[0] if radius.shape[0] == 1 else batch, count)) + margin
+    return center, require(
+        "spheres.radius", radius, (radius.shape[0] if radius.shape[0] == 1 else batch, count)
+    ) + margin

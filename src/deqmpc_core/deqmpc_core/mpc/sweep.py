@@ -7,7 +7,8 @@ from torch import Tensor
 
 
 class Quadratic(NamedTuple):
-    """Model of cost, box and spheres: gx (B, T, n), hx (B, T, n, n) for knots 1..T; gu (B, T, m), hu (B, T, m, m)."""
+    """Model of cost, box and spheres: gx (B, T, n), hx (B, T, n, n) for knots 1..T; gu (B, T, m), hu (B, T,
+    m, m)."""
 
     gx: Tensor
     hx: Tensor
@@ -20,8 +21,9 @@ def newton_step(
 ) -> tuple[Tensor, Tensor]:
     """dx (B, T, n) of knots 1..T and du (B, T, m) that minimise the quadratic plus the dynamics' terms.
 
-    sum_t eta' y_t + mu/2 |y_t|^2 with y_t = A dx_t + B du_t + d_t - dx_{t+1}, dx_0 = 0. Minimising over dx_{t+1}
-    first gives the Moreau envelope of the cost to go, P~ = mu (P + mu I)^-1 P, then an ordinary Riccati step.
+    sum_t eta' y_t + mu/2 |y_t|^2 with y_t = A dx_t + B du_t + d_t - dx_{t+1}, dx_0 = 0. Minimising over
+    dx_{t+1} first gives the Moreau envelope of the cost to go, P~ = mu (P + mu I)^-1 P, then an ordinary
+    Riccati step.
     """
     batch, horizon, n = quadratic.gx.shape
     eye_x, eye_u = (torch.eye(k, dtype=jx.dtype, device=jx.device) for k in (n, quadratic.gu.shape[-1]))
@@ -44,7 +46,9 @@ def newton_step(
         Qux = B.mT @ envelope @ A
         small = _cholesky(Quu)
         gain = -torch.cholesky_solve(Qux, small)
-        offset = -torch.cholesky_solve((_times(B.mT, gradient) + quadratic.gu[:, t])[..., None], small)[..., 0]
+        offset = -torch.cholesky_solve((_times(B.mT, gradient) + quadratic.gu[:, t])[..., None], small)[
+            ..., 0
+        ]
         gains.append(gain)
         offsets.append(offset)
         p = _times(A.mT, gradient) + _times(Qux.mT, offset)
@@ -67,6 +71,7 @@ def _times(matrix: Tensor, vector: Tensor) -> Tensor:
 
 
 def _cholesky(matrix: Tensor) -> Tensor:
-    """Lower factor; NaN for a sample whose matrix is not positive definite, so that only that sample is refused."""
+    """Lower factor; NaN for a sample whose matrix is not positive definite, so that only that sample is
+    refused."""
     factor, failed = torch.linalg.cholesky_ex(matrix)
     return torch.where(failed[:, None, None] > 0, torch.full_like(factor, torch.nan), factor)

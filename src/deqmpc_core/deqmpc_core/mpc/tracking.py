@@ -27,7 +27,8 @@ class TrackingSolver:
     def __init__(
         self, task: Task, horizon: int | None = None, *, method: str = "augmented_lagrangian",
         backend: str = "native", adjoint: str = "gauss_newton", tolerance: float = 5e-5,
-        penalty_max: float = 1e6, growth: float = 10.0, newton_steps: int = 4, safety_margin: float | None = None,
+        penalty_max: float = 1e6, growth: float = 10.0, newton_steps: int = 4,
+        safety_margin: float | None = None,
     ) -> None:  # fmt: skip
         self.task, self.horizon = task, task.horizon if horizon is None else horizon
         if self.horizon < 1:
@@ -41,26 +42,34 @@ class TrackingSolver:
     def __repr__(self) -> str:
         return f"TrackingSolver({self.task.name}, T={self.horizon}, n={self.task.n}, m={self.task.m})"
 
-    def initial_state(self, x0: Tensor, total_iterations: int = 12, spheres: Spheres | None = None) -> SolverState:
+    def initial_state(
+        self, x0: Tensor, total_iterations: int = 12, spheres: Spheres | None = None
+    ) -> SolverState:
         """Cold state for x0 (B, n): the penalty will reach its maximum after `total_iterations`."""
         x0 = require("x0", x0, (None, self.task.n))
         count = (spheres or self.task.spheres or _NO_SPHERES).center.shape[-2]
         penalty = self._schedule.first_penalty(total_iterations)
         return cold_start(x0, self.task.control_reference, count, self.horizon, penalty)
 
-    def shift(self, state: SolverState, x0: Tensor, knots: float = 1.0, al_iterations: int = 2) -> SolverState:
-        """Warm start (Section 4.2.3) for measured x0 (B, n), `knots` intervals later, before `al_iterations`."""
+    def shift(
+        self, state: SolverState, x0: Tensor, knots: float = 1.0, al_iterations: int = 2
+    ) -> SolverState:
+        """Warm start (Section 4.2.3) for measured x0 (B, n), `knots` intervals later, before
+        `al_iterations`."""
         return shift(self.task.system, state, x0, knots, self._schedule.first_penalty(al_iterations))
 
     def problem(
-        self, x0: Tensor, reference: Tensor, spheres: Spheres | None = None, state_weight: Tensor | None = None,
+        self, x0: Tensor, reference: Tensor, spheres: Spheres | None = None,
+        state_weight: Tensor | None = None,
         control_weight: Tensor | None = None, limits: tuple[Tensor, Tensor] | None = None,
     ) -> Problem:  # fmt: skip
         """Validated data of one call; what is not given comes from the task."""
         task, horizon = self.task, self.horizon
         x0 = require("x0", x0, (None, task.n))
         batch = x0.shape[0]
-        centers, radius = spheres_data(task.spheres if spheres is None else spheres, self._margin, batch, horizon)
+        centers, radius = spheres_data(
+            task.spheres if spheres is None else spheres, self._margin, batch, horizon
+        )
         lo, hi = (task.u_lo, task.u_hi) if limits is None else limits
         wx = task.state_weight if state_weight is None else state_weight
         wu = task.control_weight if control_weight is None else control_weight
@@ -76,7 +85,8 @@ class TrackingSolver:
         )  # fmt: skip
 
     def __call__(
-        self, x0: Tensor, reference: Tensor, warm: SolverState | None = None, al_iterations: int | None = None,
+        self, x0: Tensor, reference: Tensor, warm: SolverState | None = None,
+        al_iterations: int | None = None,
         spheres: Spheres | None = None, **options: Any,
     ) -> Solution:  # fmt: skip
         """Solve for x0 (B, n) and waypoints reference (B, T, n) of knots 1..T.
@@ -91,7 +101,11 @@ class TrackingSolver:
             cold = 8 if al_iterations is None else al_iterations
             count = problem.radius.shape[1]
             warm = cold_start(
-                problem.x0, self.task.control_reference, count, self.horizon, self._schedule.first_penalty(cold)
+                problem.x0,
+                self.task.control_reference,
+                count,
+                self.horizon,
+                self._schedule.first_penalty(cold),
             )
         self._check_state(warm, problem)
         tolerance = self._schedule.tolerance if al_iterations is None else 0.0
@@ -104,7 +118,9 @@ class TrackingSolver:
         info = SolveInfo(numbers[:, 0], numbers[:, 1], numbers[:, 2])
         x, u = state.x, state.u
         if torch.is_grad_enabled() and any(v.requires_grad for v in problem):
-            x, u = _Implicit.apply(self._backend, problem[1:], state, numbers[:, 4], problem.x0, *problem[1:4])
+            x, u = _Implicit.apply(
+                self._backend, problem[1:], state, numbers[:, 4], problem.x0, *problem[1:4]
+            )
         return Solution(x, u, status, info, state)
 
     def _check_state(self, state: SolverState, problem: Problem) -> None:
@@ -128,7 +144,8 @@ class _Implicit(torch.autograd.Function):
         return state.x.clone(), state.u.clone()
 
     @staticmethod
-    def backward(ctx: Any, seed_x: Tensor, seed_u: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, seed_x: Tensor, seed_u: Tensor) -> tuple[Tensor | None,
+    ...]:  # type: ignore[override]
         problem: Problem = ctx.problem
         sx, su, gx0 = ctx.backend.adjoint(problem, ctx.state, ctx.penalty, seed_x, seed_u)
         g_wx = -sx * (ctx.state.x[:, 1:] - problem.reference)

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from deqmpc_core.mpc.schedule import Schedule
 from deqmpc_core.systems.system import System
 from deqmpc_core.types import SolverState
 
@@ -23,7 +22,8 @@ def cold_start(x0: Tensor, control: Tensor, spheres: int, horizon: int, penalty:
 
 
 def shift(system: System, state: SolverState, x0: Tensor, knots: float, penalty: float) -> SolverState:
-    """The state `knots` intervals on (fractions interpolate), last knot repeated, multipliers reset, penalty set.
+    """The state `knots` intervals on (fractions interpolate), last knot repeated, multipliers reset,
+    penalty set.
 
     The plan is first moved to the branch (MRP, angles) of the measured x0 (B, n).
     """

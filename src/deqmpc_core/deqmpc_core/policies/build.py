@@ -48,8 +48,15 @@ def make_policy(config: PolicyConfig, task: Task | None = None, backend: str = "
     task = task or load_task(config.task, **config.task_options)
     if config.variant == "expert":
         task = task.for_expert()
-        config = replace(config, horizon=task.horizon, al_iterations=task.expert.al_iterations)
+        config = replace(
+            config, horizon=task.horizon, al_iterations=task.expert.al_iterations, newton_steps=4
+        )
     solver = TrackingSolver(
-        task, config.horizon, backend=backend, penalty_max=config.mu_max, growth=config.gamma
+        task,
+        config.horizon,
+        backend=backend,
+        penalty_max=config.mu_max,
+        growth=config.gamma,
+        newton_steps=config.newton_steps,
     )
     return CLASSES[config.variant](task, solver, config, make_network(config, task))

@@ -15,7 +15,8 @@ class PolicyConfig:
     """A policy's variant, sizes and schedule; every field is a key of policy.json.
 
     horizon: T. hidden: h. rounds: N of a cold start. al_iterations: m per round. mu_max, gamma: the penalty
-    ends a call at mu_max and grows by gamma per AL iteration (Algorithm 1). evaluations, memory, beta,
+    ends a call at mu_max and grows by gamma per AL iteration (Algorithm 1), each of newton_steps
+    Gauss-Newton steps at most. evaluations, memory, beta,
     tolerance: Anderson acceleration. phantom_steps: evaluations that carry the gradient (A.4). task_options:
     keywords of load_task.
     """
@@ -27,7 +28,8 @@ class PolicyConfig:
     rounds: int = 6
     al_iterations: int = 2
     mu_max: float = 1e6
-    gamma: float = 10.0
+    gamma: float = 4.0
+    newton_steps: int = 2
     evaluations: int = 6
     memory: int = 5
     beta: float = 0.8
@@ -38,7 +40,7 @@ class PolicyConfig:
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
             raise UnknownNameError("variant", self.variant, VARIANTS)
-        for name in ("hidden", "horizon", "rounds", "al_iterations", "evaluations", "memory"):
+        for name in ("hidden", "horizon", "rounds", "al_iterations", "newton_steps", "evaluations", "memory"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.mu_max <= 0 or self.gamma < 1:

@@ -1,7 +1,8 @@
 """A quadrotor with attitude as modified Rodrigues parameters (MRP), and its Crazyflie 2.1 numbers.
 
 State [r world (3) m, p MRP (3), v body (3) m/s, omega body (3) rad/s]; frames x forward, y left, z up.
-Control: four motor commands u; thrust f_i = thrust_gain u_i + thrust_offset [N]; yaw moment yaw_gain u_i [N m].
+Control: four motor commands u; thrust f_i = thrust_gain u_i + thrust_offset [N]; yaw moment yaw_gain u_i [N
+m].
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,16 +36,20 @@ def mrp_rate(p: sympy.Matrix, omega: sympy.Matrix) -> sympy.Matrix:
     return (((1 - square) * sympy.eye(3) + 2 * skew(p) + 2 * p * p.T) * omega) / 4
 
 
-def dynamics(x: Sequence[sympy.Symbol], u: Sequence[sympy.Symbol], k: Mapping[str, sympy.Symbol]) -> list[Any]:
+def dynamics(
+    x: Sequence[sympy.Symbol], u: Sequence[sympy.Symbol], k: Mapping[str, sympy.Symbol]
+) -> list[Any]:
     """Rigid body with four rotors (symbolic xdot)."""
     p, v, omega = (sympy.Matrix(x[i : i + 3]) for i in (3, 6, 9))
     thrust = [k["thrust_gain"] * ui + k["thrust_offset"] for ui in u]
     lever = k["arm"] / sympy.sqrt(2).evalf()
-    moment = sympy.Matrix([
-        lever * sum(s * f for s, f in zip(_MOTOR_Y, thrust, strict=True)),
-        -lever * sum(s * f for s, f in zip(_MOTOR_X, thrust, strict=True)),
-        k["yaw_gain"] * sum(s * ui for s, ui in zip(_YAW_SIGN, u, strict=True)),
-    ])
+    moment = sympy.Matrix(
+        [
+            lever * sum(s * f for s, f in zip(_MOTOR_Y, thrust, strict=True)),
+            -lever * sum(s * f for s, f in zip(_MOTOR_X, thrust, strict=True)),
+            k["yaw_gain"] * sum(s * ui for s, ui in zip(_YAW_SIGN, u, strict=True)),
+        ]
+    )
     inertia = sympy.Matrix([[k["jxx"], k["jxy"], 0], [k["jxy"], k["jyy"], 0], [0, 0, k["jzz"]]])
     rotation = mrp_rotation(p)
     gravity = rotation.T * sympy.Matrix([0, 0, -k["gravity"]])

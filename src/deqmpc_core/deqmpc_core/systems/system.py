@@ -4,10 +4,12 @@ A robot of your own is one function and one `System`:
 
     def pendulum_dynamics(x, u, p):          # x, u, p: SymPy symbols; p by parameter name
         theta, rate = x
-        return [rate, (u[0] + p["mass"] * p["gravity"] * p["length"] * sympy.sin(theta)) / (p["mass"] * p["length"] ** 2)]
+        return [rate, (u[0] + p["mass"] * p["gravity"] * p["length"] * sympy.sin(theta)) / (p["mass"] *
+        p["length"] ** 2)]
 
     pendulum = System("pendulum", ("theta", "thetadot"), ("torque",), configuration=1,
-                      parameters={"mass": 1.0, "length": 1.0, "gravity": 10.0}, dynamics=pendulum_dynamics, angles=(0,))
+                      parameters={"mass": 1.0, "length": 1.0, "gravity": 10.0}, dynamics=pendulum_dynamics,
+                      angles=(0,))
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +69,9 @@ class System:
         x, u, p, xdot = self.symbolic
         return sympy.lambdify([x, u, p], xdot, modules="torch", cse=True)
 
-    def derivative(self, x: Tensor, u: Tensor, parameters: Mapping[str, float | Tensor] | None = None) -> Tensor:
+    def derivative(
+        self, x: Tensor, u: Tensor, parameters: Mapping[str, float | Tensor] | None = None
+    ) -> Tensor:
         """xdot (..., n) of x (..., n) and u (..., m); differentiable, any device and dtype."""
         values = {**self.parameters, **(parameters or {})}
         numbers = [torch.as_tensor(values[k], dtype=x.dtype, device=x.device) for k in self.parameters]

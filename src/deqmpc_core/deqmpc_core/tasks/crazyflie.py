@@ -1,7 +1,7 @@
 """The hardware task: a Crazyflie 2.1 goes to a hover point amid 40 virtual spheres (paper A.7).
 
-The task's frame has its origin at the goal, 1 m above the middle of the floor of a room x, y in [-1.5, 1.5] m,
-z in [0, 2] m. Layout, starts, failure and success: see `layout`, `start`, `failure` and `GOAL_TOLERANCE`.
+The task's frame has its origin at the goal, 1 m above the middle of the floor of a room x, y in [-1.5, 1.5]
+m, z in [0, 2] m. Layout, starts, failure and success: see `layout`, `start`, `failure` and `GOAL_TOLERANCE`.
 """
 
 import math
@@ -26,7 +26,9 @@ GOAL_TOLERANCE = 0.15  # m, mean distance over the last GOAL_WINDOW seconds
 GOAL_WINDOW = 5.0  # s
 _REWARD_WEIGHT = (100.0,) * 3 + (10.0,) * 3 + (1.0,) * 3 + (0.1,) * 3
 _LAYOUT_SEED = 7
-_EXPERT = ExpertNumbers(20, (10.0,) * 3 + (1500.0, 1500.0, 100.0) + (10.0,) * 3 + (3.0,) * 3, (3000.0,) * 4, 0.08, 2)
+_EXPERT = ExpertNumbers(
+    20, (10.0,) * 3 + (1500.0, 1500.0, 100.0) + (10.0,) * 3 + (3.0,) * 3, (3000.0,) * 4, 0.08, 2
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +124,8 @@ def crazyflie(
     centers = torch.from_numpy(layout(layout_kind, layout_seed) - ORIGIN)
     real = torch.float64
     return CrazyflieTask(
-        name="crazyflie", system=crazyflie_system, dt=dt, substeps=substeps, horizon=horizon, episode_steps=200,
-        goal=torch.zeros(12, dtype=real), origin=torch.tensor(ORIGIN, dtype=real),
+        name="crazyflie", system=crazyflie_system, dt=dt, substeps=substeps, horizon=horizon,
+        episode_steps=200, goal=torch.zeros(12, dtype=real), origin=torch.tensor(ORIGIN, dtype=real),
         u_lo=torch.zeros(4, dtype=real), u_hi=torch.full((4,), u_max, dtype=real),
         control_reference=torch.tensor(control_reference or (hover,) * 4, dtype=real),
         state_weight=torch.tensor(state_weight, dtype=real),

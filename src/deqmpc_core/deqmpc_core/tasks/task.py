@@ -14,7 +14,8 @@ from deqmpc_core.types import Spheres
 
 
 class ExpertNumbers(NamedTuple):
-    """The task's long-horizon MPC expert: horizon T, its own weights (n,) and (m,), margin [m], m of MPC-m."""
+    """The task's long-horizon MPC expert: horizon T, its own weights (n,) and (m,), margin [m], m of
+    MPC-m."""
 
     horizon: int
     state_weight: tuple[float, ...]
@@ -27,9 +28,10 @@ class ExpertNumbers(NamedTuple):
 class Task(ABC):
     """Numbers of a task; all tensors float64, SI units, positions in the task's frame.
 
-    dt: knot spacing [s], integrated in `substeps` RK4 steps. goal (n,). origin (3,): the task frame's origin in
-    the world [m]. u_lo, u_hi, control_reference, control_weight (m,); state_weight (n,): the MPC's weights, which
-    never change the reward. safety_margin [m] is added to the spheres' radius inside the solver only.
+    dt: knot spacing [s], integrated in `substeps` RK4 steps. goal (n,). origin (3,): the task frame's
+    origin in the world [m]. u_lo, u_hi, control_reference, control_weight (m,); state_weight (n,): the
+    MPC's weights, which never change the reward. safety_margin [m] is added to the spheres' radius inside
+    the solver only.
     """
 
     name: str
@@ -65,12 +67,13 @@ class Task(ABC):
         return self.system.configuration
 
     def step(self, x: Tensor, u: Tensor) -> Tensor:
-        """Successor (B, n) of x (B, n) under u (B, m) clamped to its limits; differentiable; short MRP set."""
+        """Successor (B, n) of x (B, n) under u (B, m) clamped to its limits; differentiable; short MRP
+        set."""
         u = torch.minimum(torch.maximum(u, self.u_lo), self.u_hi)
         return self.system.to_short_mrp(self.system.rk4(x, u, self.dt, self.substeps))
 
     def for_expert(self) -> "Task":
-        """This task with the expert's horizon, weights and margin in place of the policy's."""
+        """The task with the expert's horizon, weights and margin in place of the policy's."""
         expert = self.expert
         return replace(
             self, horizon=expert.horizon, safety_margin=expert.safety_margin,
@@ -84,7 +87,8 @@ class Task(ABC):
 
     @abstractmethod
     def spread_start(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """A state (n,) such as flight passes through: data sets start here too, so that policies can recover."""
+        """A state (n,) such as flight passes through: data sets start here too, so that policies can
+        recover."""
 
     @abstractmethod
     def reward(self, x: Tensor) -> Tensor:

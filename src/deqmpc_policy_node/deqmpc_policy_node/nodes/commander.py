@@ -1,4 +1,5 @@
-"""Node `deqmpc_commander`: the only writer of the robot's commands. No torch here: a dead policy must not take it along."""
+"""Node `deqmpc_commander`: the only writer of the robot's commands. No torch here: a dead policy must not
+take it along."""
 
 import sys
 import time
@@ -68,9 +69,9 @@ class CommanderNode:
         self._t = 0.0
         self._states = StateAnnouncer(node, self._base, self._body)
         self._plans = PlanLink(node, spinner, self._base, self._lock_step, parameters.step_timeout)
-        patience = Patience(ORDER_TIME, parameters.service_timeout)
+        patience = Patience(ORDER_TIME, 0.0, parameters.service_timeout)
         if self._lock_step:
-            patience = Patience(parameters.step_timeout, parameters.step_timeout)
+            patience = Patience(*3 * (parameters.step_timeout,))
         self._robot = RobotLink(node, spinner, parameters.robot, self._base, patience, self._on_refusal)
         self._connect()
 
@@ -197,7 +198,8 @@ class CommanderNode:
         self._request = None
 
     def close(self) -> None:
-        """A commander that is told to exit lands first, as far as a second allows; the robot then lands on its own."""
+        """A commander that is told to exit lands first, as far as a second allows; the robot then lands on
+        its own."""
         self._commander.stop("the commander was told to exit")
         deadline = time.monotonic() + EXIT_TIME
         while not self._lock_step and self._flying() and time.monotonic() < deadline:

@@ -26,7 +26,7 @@ from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_messa
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.process import Spinner, run
-from deqmpc_policy_node.qos import LATCHED, poses
+from deqmpc_policy_node.qos import LATCHED, PLANS, poses
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PolicyNode:
 
     def _connect(self) -> None:
         node = self.node
-        self._plans = node.create_publisher(Plan, topics.PLAN, LATCHED)
+        self._plans = node.create_publisher(Plan, topics.PLAN, PLANS)
         self._estimates = node.create_publisher(EstimateMessage, topics.ESTIMATE, 10)
         self._paths = node.create_publisher(Path, topics.PATH, 1)
         self._waypoints = node.create_publisher(MarkerArray, topics.WAYPOINTS, 1)

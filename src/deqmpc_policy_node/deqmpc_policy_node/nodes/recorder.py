@@ -31,8 +31,12 @@ class RecorderParameters:
     """Parameters of `deqmpc_recorder`."""
 
     directory: str = option(MISSING, "the bag's directory; written as <directory>.active until it is whole")
-    topics: str = option("", "topics to record, separated by commas; empty: all but /rosout and /parameter_events")
-    provenance: str = option("", "a YAML mapping for the bag's custom_data: policy, configuration, versions, seed")
+    topics: str = option(
+        "", "topics to record, separated by commas; empty: all but /rosout and /parameter_events"
+    )
+    provenance: str = option(
+        "", "a YAML mapping for the bag's custom_data: policy, configuration, versions, seed"
+    )
     poll_period: float = option(0.2, "s between looks for new topics", (0.02, 10.0))
 
 
@@ -105,7 +109,8 @@ def matching_qos(offers: list[TopicEndpointInfo]) -> QoSProfile:
 
 
 def _qos_entry(profile: QoSProfile) -> dict[str, object]:
-    """A profile as metadata.yaml version 9 spells it; durations that do not travel over DDS are left at zero."""
+    """A profile as metadata.yaml version 9 spells it; durations that do not travel over DDS are left at
+    zero."""
     return {
         "history": profile.history.name.lower(),
         "depth": int(profile.depth),

@@ -5,15 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from deqmpc_core.bundle import load_policy
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task
 from deqmpc_core.types import Observation
-from torch import Tensor
 
 
 class Rollout(NamedTuple):
-    """states (B, S+1, n), actions (B, S, m), returns (B,), failures: a reason or None for each of B episodes."""
+    """states (B, S+1, n), actions (B, S, m), returns (B,), failures: a reason or None for each of B
+    episodes."""
 
     states: Tensor
     actions: Tensor

@@ -5,10 +5,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from deqmpc_core.tasks import Task, load_task
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
+
+from deqmpc_core.tasks import Task, load_task
 
 
 class TaskVectorEnv(VectorEnv):
@@ -21,7 +22,9 @@ class TaskVectorEnv(VectorEnv):
         self.task, self.num_envs = task, num_envs
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
         self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (task.n,), np.float64)
-        self.single_action_space = gymnasium.spaces.Box(task.u_lo.numpy(), task.u_hi.numpy(), dtype=np.float64)
+        self.single_action_space = gymnasium.spaces.Box(
+            task.u_lo.numpy(), task.u_hi.numpy(), dtype=np.float64
+        )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._seed, self._episode = 0, 0
@@ -44,7 +47,9 @@ class TaskVectorEnv(VectorEnv):
         """One interval; environments that ended at the last step begin anew instead, with reward 0."""
         before, fresh = self._x, self._ended.copy()
         after = self.task.step(before, torch.as_tensor(np.asarray(actions), dtype=torch.float64))
-        reasons = [None if f else self.task.failure(a, b) for f, a, b in zip(fresh, before, after, strict=True)]
+        reasons = [
+            None if f else self.task.failure(a, b) for f, a, b in zip(fresh, before, after, strict=True)
+        ]
         failed = np.array([why is not None for why in reasons])
         reward = np.where(failed | fresh, 0.0, self.task.reward(after).numpy())
         self._x, self._age = after, self._age + 1

@@ -1,4 +1,5 @@
-"""One simulated episode as the node runs it: when the policy's part begins and ends, and when everything is over."""
+"""One simulated episode as the node runs it: when the policy's part begins and ends, and when everything is
+over."""
 
 from deqmpc_core.flight import FlightPhase
 from deqmpc_sim.nodes.graph import NANOSECONDS, stamp_of
@@ -26,7 +27,8 @@ class Episode:
     def follow(self, phase: str, reason: str, grace: float = 0.0) -> None:
         """The commander's phase is now `phase`; the referee judges while it is POLICY.
 
-        grace [s]: how long the referee may look on for its last sample, for clocks that are not the commander's own.
+        grace [s]: how long the referee may look on for its last sample, for clocks that are not the
+        commander's own.
         """
         before, self.phase = self.phase, phase
         self._flown = self._flown or phase not in OVER

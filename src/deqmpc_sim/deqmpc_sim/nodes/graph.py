@@ -1,4 +1,5 @@
-"""What the simulator needs of the graph: names, qualities of service, stamps, a loop. The robot's side is Crazyswarm2's.
+"""What the simulator needs of the graph: names, qualities of service, stamps, a loop. The robot's side is
+Crazyswarm2's.
 
 deqmpc_policy_node has its own such file: the two packages meet on the wire only, as robot and policy do.
 """
@@ -64,7 +65,8 @@ def quaternion(values: Array) -> Quaternion:
 
 
 class Spinner:
-    """A single-threaded executor that can wait in the middle of a simulated step, and the signals that end it."""
+    """A single-threaded executor that can wait in the middle of a simulated step, and the signals that end
+    it."""
 
     def __init__(self, node: Node) -> None:
         self.interrupted = False

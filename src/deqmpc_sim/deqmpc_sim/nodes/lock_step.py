@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class LockStep:
     """Every episode starts at time 0, so a flight never depends on those before it.
 
-    A step: frames due, /clock, Step; then wait for StepDone of the same stamp, and for the setpoint it announces. The first
-    step waits as long as it takes: no flight has been asked for yet. A later one that stays unanswered for step_timeout
-    means the commander is lost, and time runs on without it, as it would for a robot.
+    A step: frames due, /clock, Step; then wait for StepDone of the same stamp, and for the setpoint it
+    announces. The first step waits as long as it takes: no flight has been asked for yet. A later one that
+    stays unanswered for step_timeout means the commander is lost, and time runs on without it, as it would
+    for a robot.
     """
 
     def __init__(self, node: Node, spinner: Spinner, simulator: "Simulator") -> None:
@@ -74,7 +75,8 @@ class LockStep:
             self._lost = True
             simulator.episode.silence()
             self._node.get_logger().error(
-                f"no answer to the step at {self._now / NANOSECONDS:.2f} s within {parameters.step_timeout:.1f} s: "
+                f"no answer to the step at {self._now / NANOSECONDS:.2f} s within "
+                f"{parameters.step_timeout:.1f} s: "
                 "the commander is lost, time runs on without it"
             )
         return True

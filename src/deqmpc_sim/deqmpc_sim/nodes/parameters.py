@@ -41,7 +41,8 @@ class SimulatorParameters:
     step_timeout: float = 10.0
     """With speed max: s of wall time to wait for the commander before it counts as lost."""
     followers: int = 2
-    """With speed max: subscribers of RigidBodies that must be there before time starts (commander and policy)."""
+    """With speed max: subscribers of RigidBodies that must be there before time starts (commander and
+    policy)."""
 
     def __post_init__(self) -> None:
         if self.speed not in SPEEDS:
@@ -49,7 +50,8 @@ class SimulatorParameters:
 
 
 def declare(node: Node, config: type[Config]) -> Config:
-    """Declare every field of `config` as a read-only parameter, described by the docstring under it; return the instance.
+    """Declare every field of `config` as a read-only parameter, described by the docstring under it; return
+    the instance.
 
     Raises ConfigError naming the parameter when its type or value does not fit.
     """

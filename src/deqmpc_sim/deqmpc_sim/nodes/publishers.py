@@ -1,4 +1,5 @@
-"""What the simulator tells the graph beside the robot's own topics: motion capture, truth, referee, firmware events."""
+"""What the simulator tells the graph beside the robot's own topics: motion capture, truth, referee, firmware
+events."""
 
 import numpy as np
 from builtin_interfaces.msg import Time

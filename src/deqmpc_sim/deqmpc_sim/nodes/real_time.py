@@ -7,7 +7,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from deqmpc_sim.firmware import STEPS_PER_SECOND
-from deqmpc_sim.nodes.graph import Spinner
+from deqmpc_sim.nodes.graph import NANOSECONDS, Spinner
 
 if TYPE_CHECKING:
     from deqmpc_sim.nodes.simulator import Simulator
@@ -18,7 +18,8 @@ GRACE = 0.2
 
 
 class RealTime:
-    """Advances the world to the steady clock every 5 ms; a machine too slow for that loses time, which is said."""
+    """Advances the world to the steady clock every 5 ms; a machine too slow for that loses time, which is
+    said."""
 
     def __init__(self, node: Node, spinner: Spinner, simulator: "Simulator") -> None:
         self._node, self._spinner, self._simulator = node, spinner, simulator
@@ -58,10 +59,17 @@ class RealTime:
         """Where the world should be [s], on the 2 ms grid."""
         target = time.monotonic() - self._anchor
         if target - now > MAX_LAG:
-            self._lost += target - now - MAX_LAG
-            self._anchor += target - now - MAX_LAG
-            self._node.get_logger().warning(
-                f"the machine is too slow for real time: {self._lost:.1f} s lost so far", throttle_duration_sec=5.0
-            )
+            self._lose(target - now - MAX_LAG)
             target = now + MAX_LAG
         return int(target * STEPS_PER_SECOND) / STEPS_PER_SECOND
+
+    def _lose(self, seconds: float) -> None:
+        """Give up catching up: the world's clock stays on the wall's, so that poses are not old ever
+        after."""
+        self._lost += seconds
+        self._anchor += seconds
+        self._simulator.epoch += round(seconds * NANOSECONDS)
+        self._node.get_logger().warning(
+            f"the machine is too slow for real time: {self._lost:.1f} s lost so far",
+            throttle_duration_sec=5.0,
+        )

@@ -1,4 +1,4 @@
-"""Crazyswarm2's side of one robot: its services, its setpoint topic, what it publishes. Facts: units of the real server."""
+"""Crazyswarm2's side of one robot: its services, its setpoint topic, what it publishes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,13 +40,19 @@ class CrazyflieServer:
         """emergency comes last: on the real server all/emergency is the sign that everything is up."""
         for name, kind, act in (
             ("arm", Arm, lambda request: self.drone.arm(request.arm)),
-            ("takeoff", Takeoff, lambda request: self.drone.takeoff(request.height, seconds(request.duration))),
-            ("notify_setpoints_stop", NotifySetpointsStop, lambda request: self.drone.notify_setpoints_stop()),
-            ("land", Land, lambda request: self.drone.land(request.height, seconds(request.duration))),
+            ("takeoff", Takeoff, self._takeoff),
+            ("notify_setpoints_stop", NotifySetpointsStop, lambda _: self.drone.notify_setpoints_stop()),
+            ("land", Land, self._land),
             ("go_to", GoTo, self._go_to),
-            ("emergency", Empty, lambda request: self.drone.emergency()),
+            ("emergency", Empty, lambda _: self.drone.emergency()),
         ):
             node.create_service(kind, f"/{prefix}/{name}", _answer(act))
+
+    def _takeoff(self, request: Takeoff.Request) -> None:
+        self.drone.takeoff(request.height, seconds(request.duration))
+
+    def _land(self, request: Land.Request) -> None:
+        self.drone.land(request.height, seconds(request.duration))
 
     def _go_to(self, request: GoTo.Request) -> None:
         goal = np.array([request.goal.x, request.goal.y, request.goal.z])
@@ -84,7 +90,8 @@ def seconds(duration: Duration) -> float:
 
 
 def _answer(act: Callable[[Any], object]) -> Callable[[Any, Any], Any]:
-    """A service callback that acts and sends the empty response, as the real server does whatever the firmware thinks."""
+    """A callback that acts and sends the empty response, as the real server does whatever the firmware
+    thinks."""
 
     def callback(request: Any, response: Any) -> Any:
         act(request)

@@ -1,4 +1,4 @@
-"""Node `crazyflie_server`: the simulated outside, in real time or in lock-step with the commander (speed max)."""
+"""Node `crazyflie_server`: the simulated outside, in real time or in lock-step (speed max)."""
 
 import sys
 
@@ -21,7 +21,8 @@ from deqmpc_sim.nodes.real_time import RealTime
 from deqmpc_sim.nodes.server import CrazyflieServer
 from deqmpc_sim.world import World
 
-POSE_EVERY, STATUS_EVERY, TRUTH_EVERY, RESULT_EVERY = 0.1, 1.0, 0.02, 0.1
+EVERY = {"pose": 0.1, "status": 1.0, "truth": 0.02, "result": 0.1}
+"""Seconds between two of each kind."""
 WARM_UP = 0.1
 
 
@@ -40,7 +41,7 @@ class Simulator:
         self.running = True
         self.epoch = 0
         self._asked: tuple[int, int] | None = None
-        self._due = dict.fromkeys(("pose", "status", "truth", "result"), 0.0)
+        self._due: dict[str, float] = dict.fromkeys(EVERY, 0.0)
         node.create_subscription(FlightState, graph.FLIGHT_STATE, self._on_flight_state, LATCHED)
         node.create_service(ResetEpisode, graph.RESET_SERVICE, self._on_reset)
 
@@ -51,7 +52,9 @@ class Simulator:
     def _on_flight_state(self, message: FlightState) -> None:
         self.flight_state = message
 
-    def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
+    def _on_reset(
+        self, request: ResetEpisode.Request, response: ResetEpisode.Response
+    ) -> ResetEpisode.Response:
         self._asked = (int(request.seed), int(request.episode))
         start = self._task.start(*self._asked)[:3] + self._task.origin.numpy()
         response.success, response.start = True, point(start)
@@ -65,20 +68,20 @@ class Simulator:
     def begin_asked(self, epoch: int) -> None:
         """Begin the episode that was asked for; epoch [ns] is the stamp of its time 0."""
         if self._asked is not None:
-        self.episode = self._make(*self._asked)
+            self.episode = self._make(*self._asked)
         self._asked = None
         self.server.drone, self.server.setpoint_stamp = self.episode.world.drone, None
         self.mocap.begin_episode()
         self.flight_state = FlightState()
         self.running, self.epoch = True, epoch
-        self._due = dict.fromkeys(self._due, 0.0)
+        self._due = dict.fromkeys(EVERY, 0.0)
 
     def publish(self) -> None:
         """Everything due at the present time."""
         world, stamp = self.episode.world, self.stamp()
         self.episode.publish_poses(self.mocap, self.epoch)
         self.episode.tell_events(self.record)
-        for name, every in (("pose", POSE_EVERY), ("status", STATUS_EVERY), ("truth", TRUTH_EVERY), ("result", RESULT_EVERY)):
+        for name, every in EVERY.items():
             if world.time >= self._due[name] - 1e-6:
                 self._due[name] += every
                 self._publish_one(name, stamp)

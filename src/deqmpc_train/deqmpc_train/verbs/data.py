@@ -28,7 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     with Progress(console=Console(stderr=True)) as bar:
         job = bar.add_task("expert flights", total=None)
         path = generate(
-            command.data, command.out, command.jobs, lambda done, total: bar.update(job, completed=done, total=total)
+            command.data,
+            command.out,
+            command.jobs,
+            lambda done, total: bar.update(job, completed=done, total=total),
         )
     Console().print(f"wrote {path}")
     return 0

@@ -55,7 +55,8 @@ def solve_sample(
     x: Array, u: Array, eta: Array, box: Array, sphere: Array, penalty: float,
     iterations: int, newton_steps: int, growth: float, penalty_max: float, tolerance: float, info: Array,
 ) -> int:  # fmt: skip
-    """Improve (x, u) and the multipliers in place; info gets violation, cost, Newton steps, next and last penalty."""
+    """Improve (x, u) and the multipliers in place; info gets violation, cost, Newton steps, next and last
+    penalty."""
     info[3] = penalty
     info[4] = penalty
     if not (all_finite(x0) and all_finite(ref) and all_finite(wx) and all_finite(wu)):
@@ -87,7 +88,25 @@ def solve_sample(
     violation = math.inf
     for _ in range(iterations):
         value = merit(
-            x, u, ref, wx, wu, uref, lo, hi, centers, knot_stride, radius, count, p, dt, eta, box, sphere, mu, f
+            x,
+            u,
+            ref,
+            wx,
+            wu,
+            uref,
+            lo,
+            hi,
+            centers,
+            knot_stride,
+            radius,
+            count,
+            p,
+            dt,
+            eta,
+            box,
+            sphere,
+            mu,
+            f,
         )
         damping = 0.0
         largest = 0.0
@@ -259,7 +278,8 @@ def solve_range(
 
 @njit(nogil=NOGIL, **OPTIONS)
 def adjoint_range(
-    first: int, last: int, x: Array, u: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
+    first: int, last: int, x: Array, u: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi:
+    Array,
     centers: Array, knot_stride: int, radius: Array, p: Array, dt: float,
     box: Array, sphere: Array, penalty: Array, seed_x: Array, seed_u: Array,
     sx: Array, su: Array, gx0: Array, ok: Array,

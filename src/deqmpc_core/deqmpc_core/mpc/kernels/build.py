@@ -1,7 +1,9 @@
-"""Compiled kernels specialised to one robot, horizon and integrator: source written once, compiled once, cached.
+"""Compiled kernels specialised to one robot, horizon and integrator: source written once, compiled once,
+cached.
 
-The cache lies in $DEQMPC_CACHE, else ~/.cache/deqmpc, else (read-only homes) the temporary directory. Everything
-that decides the machine code goes into the file's name: kernel sources, sizes, flags, versions, processor.
+The cache lies in $DEQMPC_CACHE, else ~/.cache/deqmpc, else (read-only homes) the temporary directory.
+Everything that decides the machine code goes into the file's name: kernel sources, sizes, flags, versions,
+processor.
 """
 
 import hashlib
@@ -41,7 +43,8 @@ def kernels(system: System, horizon: int, substeps: int, nogil: bool) -> ModuleT
 
 @contextmanager
 def compiler_flags() -> Iterator[None]:
-    """Numba's process-wide flags set for our kernels and restored: SLP vectorisation on, loop vectorisation off."""
+    """Numba's process-wide flags set for our kernels and restored: SLP vectorisation on, loop vectorisation
+    off."""
     with _LOCK:
         before = {name: getattr(numba.config, name) for name in _FLAGS}
         try:
@@ -62,7 +65,8 @@ def _source(system: System, horizon: int, substeps: int, nogil: bool) -> str:
         "from deqmpc_core.mpc.kernels.stack import stack_array",
         f"NX, NU, NXU = {system.n}, {system.m}, {system.n + system.m}",
         f"KNOTS = {horizon + 1}",
-        f"HORIZON, SUBSTEPS, POSITION = {horizon}, {substeps}, {-1 if system.position is None else system.position}",
+        f"HORIZON, SUBSTEPS = {horizon}, {substeps}",
+        f"POSITION = {-1 if system.position is None else system.position}",
         f"NOGIL = {nogil}",
         f"OPTIONS = {_options()}",
     ]
@@ -78,8 +82,16 @@ def _options() -> str:
 
 def _write(source: str, name: str) -> Path:
     """The module's file, written under a temporary name and renamed, so two processes may start at once."""
-    facts = (source, str(_FLAGS), numba.__version__, llvmlite.__version__, platform.python_version(),
-             llvmlite.binding.get_host_cpu_name(), str(llvmlite.binding.get_host_cpu_features().flatten()))  # fmt: skip
+    facts = (
+        source,
+        str(_FLAGS),
+        numba.__version__,
+        llvmlite.__version__,
+        platform.python_version(),
+        llvmlite.binding.get_host_cpu_name(),
+        str(llvmlite.binding.get_host_cpu_features().flatten()),
+    )
+    # fmt: skip
     stack = (Path(__file__).parent / "stack.py").read_text()
     digest = hashlib.sha256("\0".join([*facts, stack]).encode()).hexdigest()[:16]
     path = cache_directory() / f"{name}_{digest}.py"

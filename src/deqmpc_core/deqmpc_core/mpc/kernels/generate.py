@@ -47,9 +47,7 @@ def _assignments(printer: _Printer, expressions: list[sympy.Expr]) -> list[str]:
     return lines + [f"    e{k} = {printer.doprint(e)}" for k, e in enumerate(reduced)]
 
 
-def _product_body(
-    printer: _Printer, xdot: list[sympy.Expr], fx: sympy.Matrix, fu: sympy.Matrix
-) -> list[str]:
+def _product_body(printer: _Printer, xdot: list[sympy.Expr], fx: sympy.Matrix, fu: sympy.Matrix) -> list[str]:
     """xdot, and each row of f_x D + [0 | f_u] from its non-zero entries only."""
     n, m = fx.shape[0], fu.shape[1]
     entries = [(r, c, fx[r, c]) for r in range(n) for c in range(n) if fx[r, c] != 0]
@@ -58,6 +56,9 @@ def _product_body(
     lines += [f"    xdot[{r}] = e{r}" for r in range(n)]
     for r in range(n):
         terms = [f"e{n + k} * D[{c * (n + m)} + c]" for k, (row, c, _) in enumerate(entries) if row == r]
-        lines += [f"    for c in range({n + m}):", f"        out[{r * (n + m)} + c] = {' + '.join(terms) or '0.0'}"]
+        lines += [
+            f"    for c in range({n + m}):",
+            f"        out[{r * (n + m)} + c] = {' + '.join(terms) or '0.0'}",
+        ]
     first = n + len(entries)
     return lines + [f"    out[{r * (n + m) + n + c}] += e{first + k}" for k, (r, c, _) in enumerate(inputs)]

@@ -1,9 +1,17 @@
-"""Kernel source: one control interval by RK4 and its Jacobian (A.5's dynamics constraint k = f(x, u) - x')."""
+"""Kernel source: one control interval by RK4 and its Jacobian (A.5's dynamics constraint k = f(x, u) -
+x')."""
 
 from numba import njit
 
 from deqmpc_core.mpc.kernels.sizes import (
-    HORIZON, NU, NX, NXU, SUBSTEPS, Array, derivative, derivative_product,
+    HORIZON,
+    NU,
+    NX,
+    NXU,
+    SUBSTEPS,
+    Array,
+    derivative,
+    derivative_product,
 )  # fmt: skip
 from deqmpc_core.mpc.kernels.stack import stack_array
 
@@ -40,7 +48,9 @@ def step(x: Array, i: int, u: Array, j: int, p: Array, dt: float, out: Array, o:
 
 
 @njit(**OPTIONS)
-def step_jacobian(x: Array, i: int, u: Array, j: int, p: Array, dt: float, out: Array, o: int, J: Array) -> None:
+def step_jacobian(
+    x: Array, i: int, u: Array, j: int, p: Array, dt: float, out: Array, o: int, J: Array
+) -> None:
     """As `step`, and J[o*NXU:] (NX, NXU) = d out / d (x, u), carried through the stages of RK4."""
     k = stack_array(NX)
     total = stack_array(NX)

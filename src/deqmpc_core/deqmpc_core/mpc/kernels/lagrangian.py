@@ -1,7 +1,10 @@
-"""Kernel source: the augmented Lagrangian of the tracking problem (Eq. 11): value, gradient, Gauss-Newton Hessian.
+"""Kernel source: the augmented Lagrangian of the tracking problem (Eq. 11): value, gradient, Gauss-Newton
+Hessian.
 
-Constraints: dynamics k_t = f(x_t, u_t) - x_{t+1} = 0 (multiplier eta), control box and spheres h <= 0 (multiplier
-lambda, in the shifted form max(0, lambda + mu h)^2 - lambda^2 over 2 mu, whose active set is lambda + mu h > 0).
+Constraints: dynamics k_t = f(x_t, u_t) - x_{t+1} = 0 (multiplier eta), control box and spheres h <= 0
+(multiplier lambda, in the shifted form max(0, lambda + mu h)^2 - lambda^2 over 2 mu, whose active set is
+lambda + mu h
+> 0).
 """
 
 from numba import njit
@@ -70,7 +73,8 @@ def expand(
     box: Array, sphere: Array, mu: float,
     gx: Array, hx: Array, block: Array, gu: Array, hu: Array,
 ) -> None:  # fmt: skip
-    """Gradient and Gauss-Newton Hessian of cost, box and spheres (the dynamics enter in the Riccati sweep)."""
+    """Gradient and Gauss-Newton Hessian of cost, box and spheres (the dynamics enter in the Riccati
+    sweep)."""
     for e in range(HORIZON * NX):
         gx[e] = wx[e] * (x[NX + e] - ref[e])
         hx[e] = wx[e]
@@ -114,7 +118,8 @@ def update_multipliers(
     x: Array, u: Array, lo: Array, hi: Array, centers: Array, knot_stride: int, radius: Array, count: int,
     f: Array, eta: Array, box: Array, sphere: Array, mu: float,
 ) -> float:  # fmt: skip
-    """Dual update of Algorithm 1: eta += mu k, lambda = max(0, lambda + mu h). Returns the largest violation."""
+    """Dual update of Algorithm 1: eta += mu k, lambda = max(0, lambda + mu h). Returns the largest
+    violation."""
     violation = 0.0
     for t in range(HORIZON):
         for r in range(NX):

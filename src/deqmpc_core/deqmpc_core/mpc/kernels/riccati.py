@@ -1,9 +1,10 @@
 """Kernel source: the dual-regularised Riccati sweep, linear in T.
 
-Solves the Newton system of the augmented Lagrangian on multiple shooting: minimise over dx_1..dx_T, du_0..du_{T-1}
-  sum_t 1/2 dx' Hx dx + gx' dx + 1/2 du' Hu du + gu' du + sum_t eta' y_t + mu/2 |y_t|^2,
+Solves the Newton system of the augmented Lagrangian on multiple shooting: minimise over dx_1..dx_T,
+du_0..du_{T-1} sum_t 1/2 dx' Hx dx + gx' dx + 1/2 du' Hu du + gu' du + sum_t eta' y_t + mu/2 |y_t|^2,
   y_t = A dx_t + B du_t + d_t - dx_{t+1}.
-Minimising over dx_{t+1} first (the Moreau envelope of the cost to go, Hessian P~ = mu (P + mu I)^-1 P) leaves a
+Minimising over dx_{t+1} first (the Moreau envelope of the cost to go, Hessian P~ = mu (P + mu I)^-1 P)
+leaves a
 Riccati step in P~; no block of it grows ill-conditioned as mu grows.
 Hx is diagonal plus a symmetric 3x3 block on the position (stored xx xy xz yy yz zz), Hu is diagonal.
 """
@@ -22,7 +23,8 @@ OPTIONS: dict = {}
 
 @njit(**OPTIONS)
 def cholesky(A: Array, o: int, size: int) -> bool:
-    """In place: the lower factor of A[o:] (size, size), its diagonal inverted. False on a non-positive pivot."""
+    """In place: the lower factor of A[o:] (size, size), its diagonal inverted. False on a non-positive
+    pivot."""
     for c in range(size):
         pivot = A[o + c * size + c]
         for k in range(c):
@@ -83,7 +85,8 @@ def backward(
     J: Array, d: Array, eta: Array, mu: float, gx: Array, hx: Array, block: Array, gu: Array, hu: Array,
     damping: float, K: Array, kff: Array, factors: Array, gradients: Array,
 ) -> bool:  # fmt: skip
-    """Gains K (T, NU, NX), kff (T, NU); Cholesky factors of P + mu I and cost-to-go gradients for `forward`."""
+    """Gains K (T, NU, NX), kff (T, NU); Cholesky factors of P + mu I and cost-to-go gradients for
+    `forward`."""
     P = stack_array(NX, NX)
     envelope = stack_array(NX, NX)
     PJ = stack_array(NX, NXU)

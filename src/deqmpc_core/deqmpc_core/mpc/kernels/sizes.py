@@ -1,4 +1,5 @@
-"""Stand-ins for what `build` writes at the head of a specialised module: sizes, layout and dynamics of one robot.
+"""Stand-ins for what `build` writes at the head of a specialised module: sizes, layout and dynamics of one
+robot.
 
 The kernel sources beside this file import these names so that linters and readers see a complete module; a
 specialised copy starts with literal values and generated dynamics instead.
@@ -21,5 +22,7 @@ def derivative(x: Array, i: int, u: Array, j: int, p: Array, xdot: Array) -> Non
     """xdot = f(x[i:i+NX], u[j:j+NU]; p)."""
 
 
-def derivative_product(x: Array, i: int, u: Array, j: int, p: Array, D: Array, xdot: Array, out: Array) -> None:
+def derivative_product(
+    x: Array, i: int, u: Array, j: int, p: Array, D: Array, xdot: Array, out: Array
+) -> None:
     """xdot as above and out = f_x D + [0 | f_u], with D and out (NX, NXU) stored flat."""

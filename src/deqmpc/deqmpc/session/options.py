@@ -1,0 +1,39 @@
+"""What a user can say to `deqmpc sim`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Sim:
+    """Fly a policy on the simulated Crazyflie over ROS 2 topics.
+
+    Simulator, policy, commander and recorder run as processes of their own in a free ROS domain. Results go
+    to RUNS_DIR/<UTC time>/: summary.json, flight.png, bag/, log/.
+    """
+
+    policy: str = "deqmpc-deq"
+    """Path or name of a bundle, a variant, or goal-mpc, hover, straight-line."""
+    task: str = "crazyflie"
+    """Task the policy must be made for."""
+    episodes: int = 1
+    """Number of flights; their starts depend on the seed and their number alone."""
+    seed: int = 0
+    """Seed of starts and noise."""
+    speed: Literal["realtime", "max"] = "realtime"
+    """max: lock-step as fast as the machine can; the same seed gives the same flight."""
+    faults: str = ""
+    """Faults in mid-flight, separated by commas: policy_killed, commander_killed."""
+    record: bool = True
+    """Write an MCAP bag."""
+    baselines: bool = True
+    """Fly hover, straight_line and goal_mpc on the same starts too."""
+    json: Path | None = None
+    """Write the summary here as well."""
+    runs_dir: Path = Path("runs")
+    """Where runs are kept."""
+    steps: int = 0
+    """Policy periods an episode; 0: the task's."""
+    domain: int | None = None
+    """ROS domain to use; by default $ROS_DOMAIN_ID, else a free one."""

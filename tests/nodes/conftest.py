@@ -1,0 +1,40 @@
+"""Real DDS on this machine, each test in a domain of its own. Skips where ROS 2 or our messages are
+absent."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.nodes.sim import STEPS, fly
+
+NEEDED = ("rclpy", "deqmpc_interfaces", "crazyflie_interfaces", "mocap4r2_msgs")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+collect_ignore_glob = ["test_*.py"] if MISSING else []
+
+
+def pytest_report_header() -> str:
+    return f"tests/nodes skipped: {', '.join(MISSING)} not installed (make build)" if MISSING else ""
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A free ROS domain, in the environment of this process and its children."""
+    from deqmpc.session.domain import take_domain
+
+    taken = take_domain(None)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(taken.number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    yield taken.number
+    taken.release()
+
+
+@pytest.fixture(scope="session")
+def flown(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    """Two short episodes in lock-step, recorded: the summary and the run's directory."""
+    runs = tmp_path_factory.mktemp("runs")
+    arguments = ("--speed", "max", "--episodes", "2", "--seed", "3", "--steps", str(STEPS))
+    summary = fly(*arguments, "--no-baselines", runs=runs)
+    return summary, next(path for path in runs.iterdir() if path.is_dir())

@@ -1,0 +1,80 @@
+"""A short flight through real processes and DDS."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rosbags.highlevel import AnyReader
+
+from deqmpc.session.baselines import fly_baseline
+from deqmpc.session.settings import SIMULATOR_NODE, configured, shipped_config
+from deqmpc_core.flight import CommanderConfig
+from deqmpc_core.tasks import load_task
+from deqmpc_policy_node.topics import COMMANDER_NODE
+from deqmpc_sim.firmware import TruthConfig
+from tests.nodes.sim import STEPS, fly
+
+pytestmark = pytest.mark.ros
+Flown = tuple[dict[str, Any], Path]
+TIMES = ("times", "tick_ms_p50", "tick_ms_p99")
+
+
+def test_the_nodes_fly_bit_for_bit_what_one_process_flies(flown: Flown) -> None:
+    torch.set_num_threads(1)
+    files = shipped_config()
+    truth = configured(TruthConfig, files, SIMULATOR_NODE)
+    commander = configured(CommanderConfig, files, COMMANDER_NODE)
+    alone = fly_baseline("goal_mpc", load_task("crazyflie"), 3, 2, STEPS, truth, commander, lambda: None)
+    for over_dds, in_process in zip(flown[0]["episodes"], alone, strict=True):
+        for key in ("return", "success", "failure", "final_distance", "min_obstacle_distance"):
+            assert over_dds[key] == in_process[key], key
+
+
+def test_the_bag_holds_the_whole_flight(flown: Flown) -> None:
+    with AnyReader([flown[1] / "bag"]) as reader:
+        counts = {c.topic: c.msgcount for c in reader.connections}
+        frames = [c for c in reader.connections if c.topic == "/rigid_bodies"]
+        numbers = [reader.deserialize(d, c.msgtype).frame_number for c, _, d in reader.messages(frames)]  # type: ignore[attr-defined]
+    assert counts["/deqmpc/plan"] == counts["/deqmpc/estimate"] == 2 * STEPS
+    assert counts["/cf1/cmd_full_state"] == 2 * (STEPS * 5 - 1)
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    others = {"/clock", "/cf1/pose", *(f"/deqmpc/{name}" for name in ("flight_state", "obstacles", "path"))}
+    assert others <= {topic for topic, count in counts.items() if count > 0}
+
+
+def test_a_run_leaves_summary_figure_and_logs(flown: Flown) -> None:
+    summary, directory = flown
+    assert json.loads((directory / "summary.json").read_text()) == summary
+    assert (directory / "flight.png").stat().st_size > 10_000
+    logs = {path.stem for path in (directory / "log").iterdir()}
+    assert logs == {"simulator", "policy", "commander", "recorder"}
+    episode = summary["episodes"][0]
+    assert episode["seed"] == 3 and episode["overruns"] == 0 and episode["tick_ms_p99"] > 0.0
+    assert summary["normalised_return"] is None or summary["normalised_return"] > 0.0
+
+
+def test_the_commander_never_imports_torch() -> None:
+    code = "import sys, deqmpc_policy_node.nodes.commander; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_loaded_machine_flies_the_same(flown: Flown, tmp_path: Path) -> None:
+    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        arguments = ("--speed", "max", "--episodes", "2", "--seed", "3", "--steps", str(STEPS))
+        loaded = fly(*arguments, "--no-baselines", "--no-record", runs=tmp_path)
+    finally:
+        burner.kill()
+        burner.wait()
+    assert _timeless(loaded) == _timeless(flown[0])
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key not in TIMES}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
