@@ -10,7 +10,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture
 def shared_data() -> Callable[[str], Path]:
-    """Finds a published data file beside the project; skips, saying what is missing, where it is not at hand."""
+    """Finds a published data file beside the project; skips, saying what is missing, where it is not at
+    hand."""
 
     def find(name: str) -> Path:
         path = SHARED / "data" / name

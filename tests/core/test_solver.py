@@ -1,5 +1,7 @@
 """The solver against IPOPT, its two backends against each other, and one sample against its batch."""
 
+from typing import Any
+
 import casadi
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def ipopt_cost(task: Task, x0: Tensor, reference: Tensor) -> float | None:
     derivative = sympy.lambdify([x, u, p], xdot, modules="math")
     numbers = list(task.system.parameters.values())
 
-    def step(s: casadi.MX, a: casadi.MX) -> casadi.MX:
+    def step(s: Any, a: Any) -> Any:
         h = task.dt / task.substeps
         f = lambda z: casadi.vertcat(*derivative(casadi.vertsplit(z), casadi.vertsplit(a), numbers))  # noqa: E731
         for _ in range(task.substeps):
@@ -46,6 +48,7 @@ def ipopt_cost(task: Task, x0: Tensor, reference: Tensor) -> float | None:
     opti, horizon = casadi.Opti(), reference.shape[0]
     states, controls = opti.variable(task.n, horizon), opti.variable(task.m, horizon)
     cost, before = 0.0, casadi.DM(x0.numpy())
+    assert task.spheres is not None
     centers, radius = task.spheres.center.numpy(), task.spheres.radius + task.safety_margin
     for t in range(horizon):
         opti.subject_to(states[:, t] == step(before, controls[:, t]))
@@ -147,6 +150,7 @@ def test_solution_respects_every_constraint(task: Task) -> None:
     successor = task.system.rk4(x[:, :-1], u, task.dt, task.substeps)
     assert (successor - x[:, 1:]).abs().max() < 1e-4
     assert (u >= -1e-4).all() and (u <= task.u_hi + 1e-4).all()
+    assert task.spheres is not None
     distance = (x[:, 1:, None, :3] - task.spheres.center).norm(dim=-1)
     assert distance.min() > 0.16 - 1e-3
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from gymnasium.utils.env_checker import check_env  # noqa: F401  (vector envs have no checker of their own)
 
 from deqmpc_core.errors import ConfigError, UnknownNameError
 from deqmpc_core.tasks import load_task
@@ -13,6 +12,7 @@ from deqmpc_sim.envs import make_env
 
 def test_layout_and_starts_follow_the_rules() -> None:
     task = load_task("crazyflie")
+    assert task.spheres is not None
     centers = task.spheres.center.numpy()
     assert centers.shape == (40, 3)
     assert np.linalg.norm(centers, axis=1).min() >= 0.35
@@ -28,6 +28,7 @@ def test_layout_and_starts_follow_the_rules() -> None:
 
 def test_failure_sees_the_swept_path_not_only_its_ends() -> None:
     task = load_task("crazyflie")
+    assert task.spheres is not None
     center = task.spheres.center[0]
     before, after = torch.zeros(12).double(), torch.zeros(12).double()
     before[:3], after[:3] = center - torch.tensor([0.2, 0, 0]), center + torch.tensor([0.2, 0, 0])

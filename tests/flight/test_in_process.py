@@ -56,7 +56,7 @@ def test_arrives_with_a_wrong_mass_and_a_slow_or_fast_rotor(straight_line, mass,
 
 def test_lands_with_a_reason_when_motion_capture_falls_silent(straight_line) -> None:
     world = World(TASK, TruthConfig(), 0, 0)
-    world.mocap.silence(5.0, 7.0)
+    world.mocap.silence(6.0, 8.0)
     flight = fly_episode(TASK, straight_line, world=world, steps=50)
     assert [phase for _, phase, _ in flight.phases] == ORDER
     assert flight.reason.startswith("no usable pose for 0.5")

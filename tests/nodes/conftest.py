@@ -1,5 +1,4 @@
-"""Real DDS on this machine, each test in a domain of its own. Skips where ROS 2 or our messages are
-absent."""
+"""Real DDS on this machine, each test in a domain of its own; see test_available where ROS 2 is absent."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -8,15 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.nodes.sim import STEPS, fly
+from tests.nodes.sim import NEEDED, STEPS, fly
 
-NEEDED = ("rclpy", "deqmpc_interfaces", "crazyflie_interfaces", "mocap4r2_msgs")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-collect_ignore_glob = ["test_*.py"] if MISSING else []
-
-
-def pytest_report_header() -> str:
-    return f"tests/nodes skipped: {', '.join(MISSING)} not installed (make build)" if MISSING else ""
+HERE = Path(__file__).parent
+collect_ignore = [path.name for path in HERE.glob("test_*.py") if MISSING and path.stem != "test_available"]
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Messages and plain values: nothing is lost on the way, to the last bit."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,13 +80,14 @@ def test_the_named_body_is_found_among_others() -> None:
 
 def test_numpy_scalars_never_reach_a_message() -> None:
     quaternion = quaternion_from_rotation_vector(np.array([0.1, -0.2, 0.3], dtype=np.float32).astype(float))
-    rows = np.ones(3, dtype=np.float32)
+    rows: Any = np.ones(3, dtype=np.float32)
+    height: Any = np.float32(0.5)
     estimate = Estimate(0.5, np.int64(3), rows, quaternion, rows, rows, rows, 0.0)  # type: ignore[arg-type]
     serialize_message(estimate_message(estimate, LOCK_STEP))
     packet = _packet(np.random.default_rng(0), 6, 0.5)
     serialize_message(path_message(packet, LOCK_STEP))
     for command in (
-        Takeoff(np.float32(0.5), 2.0),
+        Takeoff(height, 2.0),
         Land(0.03, np.float64(1.5)),
         GoTo(rows, np.float64(0.1), 2.0),
     ):

@@ -33,7 +33,7 @@ def test_every_frame_comes_once_and_with_its_step(steps: int, frames_first: bool
             gate.on_step(stamp, last)
             assert gate.complete() is None or not due
         for number in due:
-            gate.on_frame(_frame(number))
+            gate.on_frame(number, _frame(number))
         if frames_first:
             gate.on_step(stamp, last)
         step, samples = gate.take()
@@ -47,13 +47,13 @@ def test_a_restart_of_time_drops_the_frames_of_the_old_episode() -> None:
     gate.on_step(0, 0)
     gate.take()
     for number in (1, 2, 3):
-        gate.on_frame(_frame(number))
+        gate.on_frame(number, _frame(number))
     gate.on_step(PERIOD, 2)
     gate.take()
     gate.on_step(0, 3)
     step, samples = gate.take()
     assert step.first and samples == []
-    gate.on_frame(_frame(4))
+    gate.on_frame(4, _frame(4))
     gate.on_step(PERIOD, 4)
     step, samples = gate.take()
     assert not step.first and [s.frame_number for s in samples] == [4]
@@ -72,7 +72,16 @@ def test_the_first_step_of_an_episode_is_told_even_when_it_was_overtaken() -> No
     random.Random(0).shuffle(numbers)
     gate.on_step(0, 0)
     for number in sorted(numbers):
-        gate.on_frame(_frame(number))
+        gate.on_frame(number, _frame(number))
     gate.on_step(PERIOD, 6)
     step, samples = gate.take()
     assert step.first and [s.frame_number for s in samples] == [1, 2, 3, 4, 5, 6]
+
+
+def test_frames_without_our_body_hold_nothing_up() -> None:
+    gate = StepGate()
+    gate.on_step(0, 0)
+    gate.take()
+    gate.on_frame(1, None)
+    gate.on_step(PERIOD, 1)
+    assert gate.take()[1] == []

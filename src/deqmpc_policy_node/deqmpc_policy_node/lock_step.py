@@ -37,10 +37,11 @@ class StepGate:
         self._open = False
         self._first = True
 
-    def on_frame(self, sample: PoseSample) -> None:
-        """Store a frame that has arrived."""
-        self._newest_frame = max(self._newest_frame, sample.frame_number)
-        self._frames.append(sample)
+    def on_frame(self, number: int, sample: PoseSample | None) -> None:
+        """Store a frame that has arrived; sample is None when our body is not in it."""
+        self._newest_frame = max(self._newest_frame, number)
+        if sample is not None:
+            self._frames.append(sample)
 
     def on_step(self, stamp: int, frame_number: int) -> None:
         """Store a step [ns] that has arrived."""

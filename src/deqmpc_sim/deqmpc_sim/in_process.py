@@ -191,8 +191,8 @@ class _Cockpit:
 def apply_command(drone: SimulatedCrazyflie, command: Command) -> None:
     """Give one command to the simulated robot, with the precision of the messages.
 
-    Heights and GoTo's yaw travel as float32, durations in nanoseconds, the yaw of a setpoint as a quaternion. As on
-    the real server a refusal stays unanswered; it shows in the drone's events.
+    Heights and GoTo's yaw travel as float32, durations in nanoseconds, the yaw of a setpoint as a
+    quaternion. As on the real server a refusal stays unanswered; it shows in the drone's events.
     """
     match command:
         case Arm():

@@ -1,7 +1,8 @@
-"""How far the simulated truth may lie from the model before flights fail: a grid of rotor lag, mass, mocap latency.
+"""How far the simulated truth may lie from the model before flights fail: a grid of rotor lag, mass, mocap
+latency.
 
-Cells are flown in process (the whole stack in lock-step) by worker processes and kept one by one, so that a stopped
-run goes on where it stood.
+Cells are flown in process (the whole stack in lock-step) by worker processes and kept one by one, so that a
+stopped run goes on where it stood.
 """
 
 import itertools
@@ -19,7 +20,8 @@ from deqmpc_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class MarginGrid:
-    """The grid: rotor lag [s], mass as a share of the model's, mocap latency [s]; episodes of a seed in each cell."""
+    """The grid: rotor lag [s], mass as a share of the model's, mocap latency [s]; episodes of a seed in
+    each cell."""
 
     policy: str = "crazyflie-deqmpc-deq"
     task: str = "crazyflie"
@@ -37,6 +39,7 @@ class MarginGrid:
 def fly_cell(grid: MarginGrid, cell: tuple[float, float, float]) -> dict[str, Any]:
     """Success and failure counts of one cell."""
     import torch
+
     from deqmpc_core import load_policy
     from deqmpc_core.tasks import load_task
     from deqmpc_sim.firmware import TruthConfig
@@ -49,7 +52,8 @@ def fly_cell(grid: MarginGrid, cell: tuple[float, float, float]) -> dict[str, An
     nominal = TruthConfig()
     truth = TruthConfig(rotor_lag=lag, mass=mass * nominal.mass, mocap_latency=latency)
     results = [
-        fly_episode(task, policy, truth, grid.seed, episode, land=False).result for episode in range(grid.episodes)
+        fly_episode(task, policy, truth, grid.seed, episode, land=False).result for episode in
+        range(grid.episodes)
     ]
     return {
         "rotor_lag": lag, "mass": mass, "mocap_latency": latency, "episodes": grid.episodes,
@@ -60,9 +64,11 @@ def fly_cell(grid: MarginGrid, cell: tuple[float, float, float]) -> dict[str, An
 
 
 def measure(
-    grid: MarginGrid, out: Path, jobs: int = 2, progress: Callable[[int, int], None] = lambda done, total: None
+    grid: MarginGrid, out: Path, jobs: int = 2, progress: Callable[[int, int], None] = lambda done, total:
+    None
 ) -> list[dict[str, Any]]:
-    """All cells, in the grid's order; `out` (JSON) keeps what is done. Raises ConfigError if it holds another grid."""
+    """All cells, in the grid's order; `out` (JSON) keeps what is done. Raises ConfigError if it holds
+    another grid."""
     stored = json.loads(out.read_text()) if out.exists() else {"grid": _plain(grid), "cells": []}
     if stored["grid"] != _plain(grid):
         raise ConfigError(f"{out}: holds another grid; choose another file or remove it")

@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from deqmpc.session.interrupts import interrupts_held
 from deqmpc.session.track import Track, Verdict
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight import FlightPhase
@@ -105,7 +106,7 @@ class Director:
         """Handle messages for a while."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0.0:
-            self._executor.spin_once(timeout_sec=min(left, 0.1))
+            self._spin_once(min(left, 0.1))
         self._watch()
 
     def settle(self) -> None:
@@ -123,9 +124,13 @@ class Director:
         while not condition():
             if time.monotonic() > deadline:
                 return False
-            self._executor.spin_once(timeout_sec=0.1)
+            self._spin_once(0.1)
             self._watch()
         return True
+
+    def _spin_once(self, timeout: float) -> None:
+        with interrupts_held():
+            self._executor.spin_once(timeout_sec=timeout)
 
     def _call(self, client: Client, request: Any, timeout: float) -> Any:
         if not self.until(client.service_is_ready, timeout):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deqmpc.session.director import Director
 from deqmpc.session.faults import AFTER_STEPS, victims
+from deqmpc.session.interrupts import interrupts_held
 from deqmpc.session.processes import Death, Stack
 from deqmpc.session.settings import RunSettings
 from deqmpc.session.track import Track
@@ -14,7 +15,7 @@ from deqmpc_core.flight import FlightPhase
 from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 REFUSED = 2
-START_TIMEOUT = 90.0
+START_TIMEOUT = 300.0
 SILENCE = 40.0
 """Longer than the lock-step waits for a lost commander [s]."""
 
@@ -47,12 +48,24 @@ class Run:
         self._director: Director | None = None
 
     def __enter__(self) -> "Run":
-        for name in ("simulator", "policy", "commander", *(["recorder"] if self._settings.record else [])):
-            self._stack.start(name)
-        self._director = Director(self._watch, self._settings.lock_step)
+        try:
+            with interrupts_held():
+                self._start()
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        with interrupts_held():
+            self._stop()
+
+    def _start(self) -> None:
+        for name in ("simulator", "policy", "commander", *(["recorder"] if self._settings.record else [])):
+            self._stack.start(name)
+        self._director = Director(self._watch, self._settings.lock_step)
+
+    def _stop(self) -> None:
         self._stack.stop()
         if self._director is not None:
             self._director.close()

@@ -2,15 +2,14 @@
 
 import importlib.util
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import tyro
 from rich.console import Console
 
 from deqmpc.session.domain import take_domain
+from deqmpc.session.interrupts import raise_on_terminate
 from deqmpc.session.options import Sim
 from deqmpc_core.errors import ConfigError, DeqmpcError
 
@@ -22,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
     options = tyro.cli(Sim, args=arguments, prog="deqmpc sim")
     console = Console()
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    raise_on_terminate()
     try:
         return _fly(options, console)
     except KeyboardInterrupt:
@@ -31,11 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DeqmpcError as error:
         sys.stderr.write(f"deqmpc sim: {error}\n")
         return BAD_INPUT
-
-
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
 
 
 def _fly(options: Sim, console: Console) -> int:

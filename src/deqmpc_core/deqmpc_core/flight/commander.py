@@ -48,6 +48,7 @@ class Commander:
         self._phase, self._reason = FlightPhase.IDLE, ""
         self._request: FlightRequest | None = None
         self._asked: float | None = None
+        self._ready_since: float | None = None
         self._stop: str | None = None
         self._leg_end = 0.0
         self._settled_since: float | None = None
@@ -146,14 +147,21 @@ class Commander:
         if self._request is None:
             return []
         self._asked = t if self._asked is None else self._asked
-        if self._late_pose(t) is None:
-            c = self.config
-            self._phase, self._leg_end = FlightPhase.TAKEOFF, t + c.takeoff_duration
-            return [Arm(), Takeoff(c.takeoff_height, c.takeoff_duration)]
+        if self._late_pose(t):
+            self._ready_since = None
+        elif self._ready_since is None:
+            self._ready_since = t
+        if self._ready_since is not None:
+            return self._rise(t) if t - self._ready_since >= self.config.ready_time - TIME_TOLERANCE else []
         if t - self._asked > self.config.first_pose_timeout:
             waited = f"no usable pose within {self.config.first_pose_timeout:.1f} s of the request"
             self._give_up(f"{waited}: is motion capture on and the name of the body right?")
         return []
+
+    def _rise(self, t: float) -> list[Command]:
+        c = self.config
+        self._phase, self._leg_end = FlightPhase.TAKEOFF, t + c.takeoff_duration
+        return [Arm(), Takeoff(c.takeoff_height, c.takeoff_duration)]
 
     def _takeoff(self, t: float) -> list[Command]:
         height, target = self._seen(t).position[2], self.config.takeoff_height

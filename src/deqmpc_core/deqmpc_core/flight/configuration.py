@@ -77,6 +77,9 @@ class CommanderConfig:
     plan_timeout: float = number(0.5, "land when the newest plan is older [s]", 0.02, 5.0)
     first_pose_timeout: float = number(10.0, "give up when no pose has come after a request [s]", 0.1, 60.0)
     first_plan_timeout: float = number(5.0, "land when no first plan has come at the start [s]", 0.1, 60.0)
+    ready_time: float = number(
+        1.0, "poses come this long before take-off, so that the robot's own estimate settles [s]", 0.0, 10.0
+    )
     takeoff_height: float = number(0.5, "absolute height to rise to [m]", 0.1, 3.0)
     takeoff_duration: float = number(2.0, "time to rise [s]", 0.5, 10.0)
     takeoff_tolerance: float = number(0.1, "take-off is done this near to its height [m]", 0.01, 1.0)

@@ -20,19 +20,20 @@ _YAW_SIGN = (1, -1, 1, -1)
 
 def mrp_rotation(p: sympy.Matrix) -> sympy.Matrix:
     """Body-to-world rotation matrix of an MRP: I + (8 [p]x^2 + 4 (1 - |p|^2) [p]x) / (1 + |p|^2)^2."""
-    square = (p.T * p)[0]
+    square = p.dot(p)
     cross = skew(p)
     return sympy.eye(3) + (8 * cross * cross + 4 * (1 - square) * cross) / (1 + square) ** 2
 
 
-def skew(a: sympy.Matrix) -> sympy.Matrix:
+def skew(vector: sympy.Matrix) -> sympy.Matrix:
     """[a]x, the matrix of the cross product."""
+    a: Any = vector
     return sympy.Matrix([[0, -a[2], a[1]], [a[2], 0, -a[0]], [-a[1], a[0], 0]])
 
 
 def mrp_rate(p: sympy.Matrix, omega: sympy.Matrix) -> sympy.Matrix:
     """pdot = 1/4 [(1 - |p|^2) I + 2 [p]x + 2 p p^T] omega."""
-    square = (p.T * p)[0]
+    square = p.dot(p)
     return (((1 - square) * sympy.eye(3) + 2 * skew(p) + 2 * p * p.T) * omega) / 4
 
 

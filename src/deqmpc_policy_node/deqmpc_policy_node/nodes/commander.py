@@ -91,9 +91,9 @@ class CommanderNode:
         sample = pose_sample(message, self._body, self._base)
         if sample is None:
             self._states.saw_others({body.rigid_body_name for body in message.rigidbodies})
-        elif self._lock_step:
-            self._gate.on_frame(sample)
-        else:
+        if self._lock_step:
+            self._gate.on_frame(message.frame_number, sample)
+        elif sample is not None:
             self._poses.append((sample, self._base.now()))
 
     def _on_step(self, message: Step) -> None:

@@ -75,11 +75,9 @@ class PolicyNode:
 
     def _on_bodies(self, message: RigidBodies) -> None:
         sample = pose_sample(message, self._parameters.body or self._parameters.robot, self._base)
-        if sample is None:
-            return
         if self._lock_step:
-            self._gate.on_frame(sample)
-        else:
+            self._gate.on_frame(message.frame_number, sample)
+        elif sample is not None:
             self._poses.append(sample)
 
     def _on_step(self, message: Step) -> None:

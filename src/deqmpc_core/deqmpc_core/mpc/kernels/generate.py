@@ -1,5 +1,7 @@
 """Numba source of a robot's dynamics and Jacobians from its symbolic definition."""
 
+from typing import Any
+
 import sympy
 from sympy.printing.pycode import PythonCodePrinter
 
@@ -40,7 +42,7 @@ def dynamics_source(system: System) -> str:
     ])  # fmt: skip
 
 
-def _assignments(printer: _Printer, expressions: list[sympy.Expr]) -> list[str]:
+def _assignments(printer: _Printer, expressions: list[Any]) -> list[str]:
     """Lines that compute e0, e1, … with common subexpressions shared."""
     shared, reduced = sympy.cse(expressions, symbols=sympy.numbered_symbols("s"), order="none")
     lines = [f"    {s.name} = {printer.doprint(e)}" for s, e in shared]
