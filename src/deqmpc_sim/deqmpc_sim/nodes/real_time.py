@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from deqmpc_core.flight import FlightPhase
 from deqmpc_sim.firmware import STEPS_PER_SECOND
 from deqmpc_sim.nodes.graph import NANOSECONDS, Spinner
 
@@ -24,7 +25,7 @@ class RealTime:
     def __init__(self, node: Node, spinner: Spinner, simulator: "Simulator") -> None:
         self._node, self._spinner, self._simulator = node, spinner, simulator
         self._due = False
-        self._lost = 0.0
+        self._lost = self._lost_before_policy = 0.0
         self._timer = node.create_timer(PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._begin()
 
@@ -48,12 +49,20 @@ class RealTime:
         simulator, episode = self._simulator, self._simulator.episode
         state = simulator.flight_state
         if simulator.running and state.phase:
-            episode.follow(state.phase, state.reason, GRACE)
+            episode.follow(state.phase, state.reason, self._grace(state.phase))
         episode.world.advance(self._target(episode.world.time))
         episode.settle()
         simulator.publish()
         if simulator.running and episode.is_over() and not episode.ending:
             simulator.finish()
+
+    def _grace(self, phase: str) -> float:
+        """How long the referee looks on after the policy's part [s]: time lost in it is not the policy's
+        fault."""
+        policy = FlightPhase.POLICY.name
+        if policy not in (phase, self._simulator.episode.phase):
+            self._lost_before_policy = self._lost
+        return GRACE + self._lost - self._lost_before_policy
 
     def _target(self, now: float) -> float:
         """Where the world should be [s], on the 2 ms grid."""

@@ -14,7 +14,16 @@ from std_srvs.srv import Empty
 
 from deqmpc_core.flight.frames import yaw_from_quaternion
 from deqmpc_sim.firmware import SimulatedCrazyflie
-from deqmpc_sim.nodes.graph import LATCHED, NANOSECONDS, RELIABLE, WORLD, nanoseconds, point, quaternion
+from deqmpc_sim.nodes.graph import (
+    LATCHED,
+    NANOSECONDS,
+    NEWEST,
+    RELIABLE,
+    WORLD,
+    nanoseconds,
+    point,
+    quaternion,
+)
 
 ALL = "all"
 DESCRIPTION = """<robot name="{name}"><link name="{name}"><visual><geometry>
@@ -33,7 +42,7 @@ class CrazyflieServer:
         description = node.create_publisher(String, f"/{robot}/robot_description", LATCHED)
         description.publish(String(data=DESCRIPTION.format(name=robot)))
         for prefix in (robot, ALL):
-            node.create_subscription(FullState, f"/{prefix}/cmd_full_state", self._on_full_state, RELIABLE)
+            node.create_subscription(FullState, f"/{prefix}/cmd_full_state", self._on_full_state, NEWEST)
             self._serve(node, prefix)
 
     def _serve(self, node: Node, prefix: str) -> None:
