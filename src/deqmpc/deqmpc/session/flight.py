@@ -17,6 +17,7 @@ from deqmpc.session.options import Sim
 from deqmpc.session.run import Run
 from deqmpc.session.settings import RunSettings, new_run_directory, shipped_config, write_parameters
 from deqmpc.session.summary import write_json
+from deqmpc.session.track import most_telling
 from deqmpc_core import load_policy, load_task
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.tasks import Task
@@ -42,7 +43,7 @@ def fly(options: Sim, console: Console) -> int:
     write_json(document, directory / "summary.json")
     if options.json is not None:
         write_json(document, options.json)
-    plot_flight(run.tracks[0], task, settings.period, directory / "flight.png")
+    plot_flight(most_telling(run.tracks), task, settings.period, directory / "flight.png")
     _tell(console, run, options.policy, document, directory)
     return NOT_AS_ASKED if run.unexpected else 0
 

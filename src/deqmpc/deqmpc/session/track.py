@@ -1,5 +1,6 @@
 """What a run saw of one episode; from it come the live display, the summary and the figure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,3 +64,11 @@ class Track:
     def report(self) -> list[str]:
         """What happened, in order of time."""
         return [f"{t:.2f} s: {sentence}" for t, sentence in sorted(self.happened)]
+
+
+def most_telling(tracks: Sequence[Track]) -> Track:
+    """The flight worth a picture: the first that failed, else the one that came nearest to a sphere."""
+    failed = [track for track in tracks if track.verdict is None or track.verdict.failure]
+    if failed:
+        return failed[0]
+    return min(tracks, key=lambda track: track.verdict.min_obstacle_distance if track.verdict else 0.0)
