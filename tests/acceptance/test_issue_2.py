@@ -1,10 +1,11 @@
 """Acceptance of issue 2, first flight: `make accept N=2`.
 
-Runs are kept under runs/accept-2/<commit>/, so that a broken-off acceptance goes on where it stood; remove
+Runs are kept under runs/accept-2/<digest>/, so that a broken-off acceptance goes on where it stood; remove
 the folder to start over.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -33,9 +34,11 @@ def _git(*words: str) -> str:
 
 
 def _kept() -> Path:
-    """The folder of this state of the tree."""
-    changed = "" if not _git("status", "--porcelain") else "-changed"
-    folder = ROOT / "runs" / "accept-2" / (_git("rev-parse", "--short", "HEAD") + changed)
+    """The folder of what flies: any change of it starts over, a change of tests or pages does not."""
+    flying = ("src", "models", "config")
+    digest = hashlib.sha256("\n".join(_git("rev-parse", f"HEAD:{part}") for part in flying).encode())
+    changed = "-changed" if _git("status", "--porcelain", *flying) else ""
+    folder = ROOT / "runs" / "accept-2" / (digest.hexdigest()[:12] + changed)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
