@@ -149,7 +149,7 @@ def test_land_is_repeated_until_the_robot_descends() -> None:
     assert len(times) == 5 and np.allclose(np.diff(times), 0.5)
     robot.obeys_land = True
     robot.until(FlightPhase.LANDED)
-    assert robot.count(Land) == 6 and robot.count(NotifySetpointsStop) == 1
+    assert robot.count(Land) == robot.count(NotifySetpointsStop) == 6
 
 
 def test_refused_hand_over_is_tried_again() -> None:

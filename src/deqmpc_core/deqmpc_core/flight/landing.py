@@ -12,8 +12,8 @@ RETRY = 0.1
 
 class Landing:
     """One landing. Stream stopped, NotifySetpointsStop and Land leave in one tick: between them the robot's
-    planner idles with the motors off. Land is repeated until the robot is seen to descend, because one lost
-    packet would leave it so."""
+    planner idles with the motors off. They are repeated together until the robot is seen to descend: one
+    lost packet would leave it so, and a setpoint that arrives late takes the priority back."""
 
     def __init__(self, config: CommanderConfig, t: float, seen: Estimate | None, streamed: bool) -> None:
         """t [s] is the tick of the hand-over, seen the last known state, streamed whether setpoints were
@@ -59,7 +59,7 @@ class Landing:
         rush."""
         duration = max(self._end - t, 0.5 * self._duration(self._height))
         commands: list[Command] = [NotifySetpointsStop()] if self._notify else []
-        self._notify, self._next = False, t + self._config.land_period
+        self._next = t + self._config.land_period
         return [*commands, Land(self._config.land_height, duration)]
 
     def _duration(self, height: float) -> float:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deqmpc_core.mpc.kernels.build import compiler_flags, kernels
+from deqmpc_core.mpc.kernels.build import kernels
 from deqmpc_core.mpc.problem import Problem
 from deqmpc_core.mpc.schedule import Schedule
 from deqmpc_core.systems.system import System
@@ -49,18 +49,9 @@ class NativeBackend:
 
     def __init__(self, system: System, horizon: int, dt: float, substeps: int) -> None:
         self._system, self._horizon, self._dt, self._substeps = system, horizon, dt, substeps
-        self._compiled: set[bool] = set()
 
     def _kernels(self, nogil: bool) -> ModuleType:
         return kernels(self._system, self._horizon, self._substeps, nogil)
-
-    def _call(self, name: str, nogil: bool, *arguments: object) -> None:
-        function = getattr(self._kernels(nogil), name)
-        if function.signatures:
-            function(*arguments)
-            return
-        with compiler_flags():
-            function(*arguments)
 
     def _data(self, problem: Problem) -> tuple[tuple[NDArray[np.float64], ...], int]:
         """The kernels' shared argument block (reference … parameters) and the spheres' knot stride."""
@@ -81,20 +72,13 @@ class NativeBackend:
         rows, stride = self._data(problem)
         *weights, centers, radius, parameters = rows
         x0 = _array(problem.x0)
-        nogil = batch > 1
-
-        def run(first: int, last: int) -> None:
-            self._call(
-                "solve_range", nogil, first, last, x0, *weights, centers, stride, radius, parameters,
-                self._dt,
-                *primal, penalty, schedule.iterations, schedule.newton_steps, schedule.growth,
-                schedule.penalty_max, schedule.tolerance, status, info,
-            )  # fmt: skip
-
-        if nogil and not self._kernels(nogil).solve_range.signatures:
-            run(0, 1)
-            primal = [np.array(_array(v), copy=True) for v in state[:5]]
-        _over_batch(batch, run)
+        arguments = (
+            x0, *weights, centers, stride, radius, parameters, self._dt, *primal, penalty,
+            schedule.iterations, schedule.newton_steps, schedule.growth, schedule.penalty_max,
+            schedule.tolerance, status, info,
+        )  # fmt: skip
+        kernel = self._kernels(nogil=batch > 1).solve_range
+        _over_batch(batch, lambda first, last: kernel(first, last, *arguments))
         tensors = [torch.from_numpy(a).reshape(v.shape) for a, v in zip(primal, state[:5], strict=True)]
         numbers = torch.from_numpy(info)
         return SolverState(*tensors, penalty=numbers[:, 3].clone()), torch.from_numpy(status), numbers
@@ -112,15 +96,12 @@ class NativeBackend:
         seeds = _array(seed_x.to(torch.float64)), _array(seed_u.to(torch.float64))
         mu = _array(penalty, batch)[:, 0]
 
-        def run(first: int, last: int) -> None:
-            self._call(
-                "adjoint_range", True, first, last, x, u, *weights, centers, stride, radius, parameters,
-                self._dt, box, sphere, mu, *seeds, sx, su, gx0, ok,
-            )  # fmt: skip
-
-        if not self._kernels(True).adjoint_range.signatures:
-            run(0, 1)
-        _over_batch(batch, run)
+        arguments = (
+            x, u, *weights, centers, stride, radius, parameters, self._dt, box, sphere, mu, *seeds,
+            sx, su, gx0, ok,
+        )  # fmt: skip
+        kernel = self._kernels(nogil=True).adjoint_range
+        _over_batch(batch, lambda first, last: kernel(first, last, *arguments))
         return (
             torch.from_numpy(sx).reshape(batch, steps, n)[:, 1:],
             torch.from_numpy(su).reshape(batch, steps - 1, m),

@@ -144,8 +144,7 @@ class _Implicit(torch.autograd.Function):
         return state.x.clone(), state.u.clone()
 
     @staticmethod
-    def backward(ctx: Any, seed_x: Tensor, seed_u: Tensor) -> tuple[Tensor | None,
-    ...]:  # type: ignore[override]
+    def backward(ctx: Any, seed_x: Tensor, seed_u: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         problem: Problem = ctx.problem
         sx, su, gx0 = ctx.backend.adjoint(problem, ctx.state, ctx.penalty, seed_x, seed_u)
         g_wx = -sx * (ctx.state.x[:, 1:] - problem.reference)

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import threading
@@ -28,6 +29,7 @@ from deqmpc_core.systems.system import System
 
 _MARK = "# --- kernel ---"
 _ROOMS = ("integrator", "riccati", "lagrangian", "augmented_lagrangian")
+_WITH_NOGIL = ("adjoint",)
 _FASTMATH = ("arcp", "contract", "nsz", "reassoc")  # never nnan: finiteness tests must survive
 _FLAGS = {"SLP_VECTORIZE": 1, "LOOP_VECTORIZE": 0}
 _LOCK = threading.RLock()
@@ -35,10 +37,26 @@ _LOCK = threading.RLock()
 
 @lru_cache(maxsize=64)
 def kernels(system: System, horizon: int, substeps: int, nogil: bool) -> ModuleType:
-    """The module with `solve_range` and `adjoint_range` for these sizes; compiles lazily at first call."""
-    source = _source(system, horizon, substeps, nogil)
+    """The compiled module for these sizes: `solve_range`, and with nogil `adjoint_range`.
+
+    nogil: the kernels let other Python threads run; for B = 1 that only costs hand-overs. Machine code
+    fresh from the compiler can differ in the last bit from what a later process loads from the cache. So a
+    child process compiles and every process loads.
+    """
+    path = _write(_source(system, horizon, substeps, nogil), f"{system.name}_T{horizon}")
+    mark = path.with_suffix(".compiled")
     with _LOCK:
-        return _load(_write(source, f"{system.name}_T{horizon}"))
+        if not mark.exists():
+            _compile_in_child(path, mark)
+        return _load(path)
+
+
+def _compile_in_child(path: Path, mark: Path) -> None:
+    """Fill the cache for the module at `path`; if that fails the caller compiles for itself."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-m", "deqmpc_core.mpc.kernels.build", str(path)]
+    if subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0:
+        mark.touch()
 
 
 @contextmanager
@@ -70,7 +88,8 @@ def _source(system: System, horizon: int, substeps: int, nogil: bool) -> str:
         f"NOGIL = {nogil}",
         f"OPTIONS = {_options()}",
     ]
-    bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in _ROOMS]
+    rooms = (*_ROOMS, *(_WITH_NOGIL if nogil else ()))
+    bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in rooms]
     return "\n".join([*header, dynamics_source(system), *bodies])
 
 
@@ -119,11 +138,16 @@ def cache_directory() -> Path:
 
 
 def _load(path: Path) -> ModuleType:
+    """Import the module; its signatures make Numba compile, or load, at once."""
     name = f"deqmpc_kernels_{path.stem}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    with compiler_flags():
         spec.loader.exec_module(module)
-    return sys.modules[name]
+    return module
+
+
+if __name__ == "__main__":
+    _load(Path(sys.argv[1]))
