@@ -129,7 +129,7 @@ def test_a_killed_node_ends_as_it_should(fault: str, sentences: tuple[str, ...],
 def test_the_margin_is_known() -> None:
     """Every cell of rotor lag, mass and mocap latency is flown; the nominal one has no failure."""
     out = _kept() / "margin.json"
-    line = [sys.executable, "-m", "deqmpc", "bench", "margin", "--policy", POLICY, "--episodes", "4"]
+    line = [sys.executable, "-m", "deqmpc", "bench", "margin", "--policy", POLICY, "--episodes", "2"]
     subprocess.run([*line, "--json", str(out)], cwd=ROOT, check=True, timeout=5000)
     cells = json.loads(out.read_text())["cells"]
     assert len(cells) == 48
