@@ -12,6 +12,7 @@ from rosbags.highlevel import AnyReader
 
 from deqmpc.session.baselines import fly_baseline
 from deqmpc.session.settings import SIMULATOR_NODE, configured, shipped_config
+from deqmpc.session.summary import DIGITS
 from deqmpc_core.flight import CommanderConfig
 from deqmpc_core.tasks import load_task
 from deqmpc_policy_node.topics import COMMANDER_NODE
@@ -23,7 +24,7 @@ Flown = tuple[dict[str, Any], Path]
 TIMES = ("times", "tick_ms_p50", "tick_ms_p99")
 
 
-def test_the_nodes_fly_bit_for_bit_what_one_process_flies(flown: Flown) -> None:
+def test_the_nodes_fly_what_one_process_flies_to_the_last_written_digit(flown: Flown) -> None:
     torch.set_num_threads(1)
     files = shipped_config()
     truth = configured(TruthConfig, files, SIMULATOR_NODE)
@@ -31,7 +32,8 @@ def test_the_nodes_fly_bit_for_bit_what_one_process_flies(flown: Flown) -> None:
     alone = fly_baseline("goal_mpc", load_task("crazyflie"), 3, 2, STEPS, truth, commander, lambda: None)
     for over_dds, in_process in zip(flown[0]["episodes"], alone, strict=True):
         for key in ("return", "success", "failure", "final_distance", "min_obstacle_distance"):
-            assert over_dds[key] == in_process[key], key
+            expected = in_process[key]
+            assert over_dds[key] == (round(expected, DIGITS) if isinstance(expected, float) else expected), key
 
 
 def test_the_bag_holds_the_whole_flight(flown: Flown) -> None:
