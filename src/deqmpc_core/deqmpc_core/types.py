@@ -26,6 +26,7 @@ class Status(Enum):
     LINE_SEARCH_FAILED = "stopped: no step along the search direction lowers the merit function"
     NOT_FINITE = "refused: the start, reference or weights hold NaN or infinity"
     INFEASIBLE_START = "infeasible start: the first state violates a constraint that no control can mend"
+    INFEASIBLE_BOUNDS = "refused: a lower control limit lies above its upper one"
 
     @property
     def code(self) -> int:
@@ -44,14 +45,32 @@ class SolveInfo(NamedTuple):
 
 class SolverState(NamedTuple):
     """All that the next call needs: primal x (B,T+1,n), u (B,T,m); multipliers of dynamics (B,T,n), of the
-    control box (B,T,2m; lower then upper), of spheres (B,T,k); penalty (B,)."""
+    control box (B,T,2m; lower then upper), of spheres (B,T,k), of the robot's own inequalities (B,T,g);
+    penalty mu (B,), in an interior point the barrier."""
 
     x: Tensor
     u: Tensor
     dynamics: Tensor
     box: Tensor
     sphere: Tensor
+    inequality: Tensor
     penalty: Tensor
+
+
+class Sensitivity(NamedTuple):
+    """Solution s of the adjoint system H s = (seed_x, seed_u) at a solve's last iterate.
+
+    x (B,T,n) of knots 1..T; u (B,T,m); the adjoint multipliers: dynamics (B,T,n), sphere (B,T,k), inequality
+    (B,T,g); x0 (B,n): the loss's gradient to x0; ok (B,): whether the sample's system could be factorised.
+    """
+
+    x: Tensor
+    u: Tensor
+    dynamics: Tensor
+    sphere: Tensor
+    inequality: Tensor
+    x0: Tensor
+    ok: Tensor
 
 
 class Solution(NamedTuple):

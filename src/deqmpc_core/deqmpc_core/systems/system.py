@@ -13,7 +13,7 @@ A robot of your own is one function and one `System`:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,8 @@ from torch import Tensor
 
 Symbols = Sequence[sympy.Symbol]
 Dynamics = Callable[[Symbols, Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
+Inequalities = Callable[[Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
+Parameters = Mapping[str, float | Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,7 @@ class System:
     position: index of the first of three position coordinates, None if spheres make no sense here.
     mrp: index of the first of three modified Rodrigues parameters, None if there are none.
     angles: indices of plain angles, for branch handling.
+    inequalities: h(x; p), smooth expressions that a plan keeps at or below zero at knots 1..T.
     """
 
     name: str
@@ -44,6 +47,7 @@ class System:
     position: int | None = None
     mrp: int | None = None
     angles: tuple[int, ...] = ()
+    inequalities: Inequalities | None = field(default=None, repr=False, compare=False)
 
     @property
     def n(self) -> int:
@@ -65,28 +69,68 @@ class System:
         return x, u, p, [sympy.sympify(e) for e in xdot]
 
     @cached_property
+    def symbolic_inequalities(self) -> list[sympy.Expr]:
+        """The g expressions of h(x; p), over the symbols of `symbolic`."""
+        if self.inequalities is None:
+            return []
+        x, _, p, _ = self.symbolic
+        return [sympy.sympify(e) for e in self.inequalities(x, dict(zip(self.parameters, p, strict=True)))]
+
+    def constrained(self, inequalities: Inequalities, **parameters: float) -> "System":
+        """The robot with more inequalities h(x; p) <= 0, and the parameters they bring."""
+        before = self.inequalities
+
+        def both(x: Symbols, p: Mapping[str, sympy.Symbol]) -> list[Any]:
+            return [*(before(x, p) if before else ()), *inequalities(x, p)]
+
+        return replace(self, parameters={**self.parameters, **parameters}, inequalities=both)
+
+    def bounded(self, **bounds: tuple[float, float]) -> "System":
+        """The robot with state bounds by name, vx=(-1.0, 1.0); they become parameters vx_min and vx_max."""
+        limits = {f"{k}_{end}": v for k, pair in bounds.items() for end, v in zip(("min", "max"), pair, strict=True)}
+        place = {name: self.states.index(name) for name in bounds}
+
+        def box(x: Symbols, p: Mapping[str, sympy.Symbol]) -> list[Any]:
+            return [e for k, i in place.items() for e in (p[f"{k}_min"] - x[i], x[i] - p[f"{k}_max"])]
+
+        return self.constrained(box, **limits)
+
+    @cached_property
     def _torch_function(self) -> Callable[..., list[Tensor]]:
         x, u, p, xdot = self.symbolic
         return sympy.lambdify([x, u, p], xdot, modules="torch", cse=True)
 
-    def derivative(
-        self, x: Tensor, u: Tensor, parameters: Mapping[str, float | Tensor] | None = None
-    ) -> Tensor:
-        """xdot (..., n) of x (..., n) and u (..., m); differentiable, any device and dtype."""
-        values = {**self.parameters, **(parameters or {})}
-        numbers = [torch.as_tensor(values[k], dtype=x.dtype, device=x.device) for k in self.parameters]
-        rows = self._torch_function(x.unbind(-1), u.unbind(-1), numbers)
-        rows = [r if isinstance(r, Tensor) else x.new_tensor(r) for r in rows]
-        return torch.stack(torch.broadcast_tensors(*rows), -1)
+    @cached_property
+    def _torch_inequalities(self) -> Callable[..., list[Tensor]]:
+        x, _, p, _ = self.symbolic
+        return sympy.lambdify([x, p], self.symbolic_inequalities, modules="torch", cse=True)
 
-    def rk4(self, x: Tensor, u: Tensor, dt: float, substeps: int = 1) -> Tensor:
+    def _numbers(self, x: Tensor, parameters: Parameters | None) -> list[Tensor]:
+        """Parameter values in the order of `parameters`; each a number or of a shape that broadcasts with
+        x[..., 0]."""
+        values = {**self.parameters, **(parameters or {})}
+        return [torch.as_tensor(values[k], dtype=x.dtype, device=x.device) for k in self.parameters]
+
+    def derivative(self, x: Tensor, u: Tensor, parameters: Parameters | None = None) -> Tensor:
+        """xdot (..., n) of x (..., n) and u (..., m); differentiable, any device and dtype."""
+        return _stacked(self._torch_function(x.unbind(-1), u.unbind(-1), self._numbers(x, parameters)), x)
+
+    def inequality(self, x: Tensor, parameters: Parameters | None = None) -> Tensor:
+        """h (..., g) of x (..., n)."""
+        if self.inequalities is None:
+            return x.new_zeros(*x.shape[:-1], 0)
+        return _stacked(self._torch_inequalities(x.unbind(-1), self._numbers(x, parameters)), x)
+
+    def rk4(
+        self, x: Tensor, u: Tensor, dt: float, substeps: int = 1, parameters: Parameters | None = None
+    ) -> Tensor:
         """One control interval of dt [s] by `substeps` classic Runge-Kutta steps, u held."""
         h = dt / substeps
         for _ in range(substeps):
-            k1 = self.derivative(x, u)
-            k2 = self.derivative(x + 0.5 * h * k1, u)
-            k3 = self.derivative(x + 0.5 * h * k2, u)
-            k4 = self.derivative(x + h * k3, u)
+            k1 = self.derivative(x, u, parameters)
+            k2 = self.derivative(x + 0.5 * h * k1, u, parameters)
+            k3 = self.derivative(x + 0.5 * h * k2, u, parameters)
+            k4 = self.derivative(x + h * k3, u, parameters)
             x = x + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
         return x
 
@@ -112,3 +156,9 @@ class System:
         square = p.square().sum(-1, keepdim=True)
         p = torch.where(square > 1.0, -p / square.clamp_min(1e-12), p)
         return torch.cat([x[..., : block.start], p, x[..., block.stop :]], -1)
+
+
+def _stacked(rows: Sequence[Any], like: Tensor) -> Tensor:
+    """Rows (tensors or numbers) as one tensor (..., len(rows)) of like's batch shape."""
+    tensors = [r if isinstance(r, Tensor) else like.new_tensor(float(r)) for r in rows]
+    return torch.stack(torch.broadcast_tensors(like[..., 0], *tensors)[1:], -1)
