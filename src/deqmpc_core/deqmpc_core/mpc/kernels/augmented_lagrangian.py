@@ -1,76 +1,110 @@
-"""Kernel source: Algorithm 1 (MPC-m) for a range of samples."""
+"""Kernel source: Algorithm 1 (MPC-m) for a range of samples.
+
+The augmented Lagrangian (Eq. 11) has the dynamics' multipliers eta and the inequalities' multipliers lam in the
+shifted form max(0, lam + mu h)^2 - lam^2 over 2 mu, whose active set is lam + mu h > 0.
+"""
 
 import math
 
 from numba import njit
 
-from deqmpc_core.mpc.kernels.integrator import linearise
-from deqmpc_core.mpc.kernels.lagrangian import expand, merit, tracking_cost, update_multipliers
-from deqmpc_core.mpc.kernels.riccati import backward, forward
+from deqmpc_core.mpc.kernels.constraints import (
+    add_constraints,
+    all_finite,
+    constraint_values,
+    cost_model,
+    ordered_limits,
+    row,
+    start_violates,
+    tracking_cost,
+    well_posed,
+)
+from deqmpc_core.mpc.kernels.data import Data
+from deqmpc_core.mpc.kernels.integrator import defects, linearise
+from deqmpc_core.mpc.kernels.riccati import backward_soft, forward_soft
 from deqmpc_core.mpc.kernels.sizes import HORIZON, KNOTS, NU, NX, NXU, Array
 from deqmpc_core.mpc.kernels.stack import stack_array
+from deqmpc_core.mpc.kernels.vector import lane_sum, load
 
 OPTIONS: dict = {}
 NOGIL = True
 
 # --- kernel ---
 
-CONVERGED, BUDGET_SPENT, MAX_ITERATIONS, LINE_SEARCH_FAILED, NOT_FINITE = 0, 1, 2, 3, 4
+CONVERGED, BUDGET_SPENT, MAX_ITERATIONS, LINE_SEARCH_FAILED = 0, 1, 2, 3
+NOT_FINITE, INFEASIBLE_START, INFEASIBLE_BOUNDS = 4, 5, 6
 
 
 @njit(**OPTIONS)
-def all_finite(values: Array) -> bool:
-    """Whether no entry is NaN or infinite."""
-    for e in range(values.size):
-        if not math.isfinite(values[e]):
-            return False
-    return True
+def augmented_lagrangian(
+    x: Array, u: Array, c: Data, eta: Array, lam: Array, mu: float, d: Array, h: Array
+) -> float:
+    """Its value; leaves the defects d (T, NX) and the inequalities h."""
+    defects(x, u, c.p, c.dt, d)
+    constraint_values(x, u, c, h)
+    value = tracking_cost(x, u, c)
+    for e in range(HORIZON * NX):
+        value += (eta[e] + 0.5 * mu * d[e]) * d[e]
+    half = 0.5 / mu
+    for i in range(lam.size):
+        new = max(0.0, lam[i] + mu * h[i])
+        value += half * (new * new - lam[i] * lam[i])
+    return value
 
 
 @njit(**OPTIONS)
 def directional_derivative(
-    J: Array, d: Array, eta: Array, mu: float, gx: Array, gu: Array, dx: Array, du: Array
+    J: Array, d: Array, eta: Array, mu: float, g: Array, dx: Array, du: Array
 ) -> float:
     """Slope of the augmented Lagrangian along (dx, du)."""
     slope = 0.0
     for t in range(HORIZON):
+        slope += lane_sum(load(g, (t + 1) * NXU, NX) * load(dx, (t + 1) * NX, NX))
         for r in range(NU):
-            slope += gu[t * NU + r] * du[t * NU + r]
+            slope += g[t * NXU + NX + r] * du[t * NU + r]
+        force = load(eta, t * NX, NX) + mu * load(d, t * NX, NX)
+        slope -= lane_sum(force * load(dx, (t + 1) * NX, NX))
         for r in range(NX):
-            change = -dx[(t + 1) * NX + r]
             row = (t * NX + r) * NXU
-            for c in range(NX):
-                change += J[row + c] * dx[t * NX + c]
-            for c in range(NU):
-                change += J[row + NX + c] * du[t * NU + c]
-            slope += gx[t * NX + r] * dx[(t + 1) * NX + r]
+            change = lane_sum(load(J, row, NX) * load(dx, t * NX, NX))
+            for k in range(NU):
+                change += J[row + NX + k] * du[t * NU + k]
             slope += (eta[t * NX + r] + mu * d[t * NX + r]) * change
     return slope
 
 
 @njit(**OPTIONS)
+def largest_violation(d: Array, h: Array, constraints: int) -> float:
+    """max(|d|, h, 0)."""
+    violation = 0.0
+    for e in range(HORIZON * NX):
+        violation = max(violation, abs(d[e]))
+    for i in range(constraints):
+        violation = max(violation, h[i])
+    return violation
+
+
+@njit(**OPTIONS)
 def solve_sample(
-    x0: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
-    centers: Array, knot_stride: int, radius: Array, count: int, p: Array, dt: float,
-    x: Array, u: Array, eta: Array, box: Array, sphere: Array, penalty: float,
+    x0: Array, c: Data, x: Array, u: Array, eta: Array, lam: Array, work: Array, penalty: float,
     iterations: int, newton_steps: int, growth: float, penalty_max: float, tolerance: float, info: Array,
 ) -> int:  # fmt: skip
     """Improve (x, u) and the multipliers in place; info gets violation, cost, Newton steps, next and last
-    penalty."""
+    penalty. work: three arrays of lam's size."""
     info[3] = penalty
     info[4] = penalty
-    if not (all_finite(x0) and all_finite(ref) and all_finite(wx) and all_finite(wu)):
+    if not (well_posed(x0, c) and all_finite(x) and all_finite(u) and all_finite(eta) and all_finite(lam)):
         info[0] = math.inf
         return NOT_FINITE
-    f = stack_array(HORIZON, NX)
-    trial_f = stack_array(HORIZON, NX)
+    if not ordered_limits(c):
+        info[0] = math.inf
+        return INFEASIBLE_BOUNDS
+    constraints = lam.size
+    h, weight, force = work[:constraints], work[constraints : 2 * constraints], work[2 * constraints :]
     d = stack_array(HORIZON, NX)
     J = stack_array(HORIZON, NX, NXU)
-    gx = stack_array(HORIZON, NX)
-    hx = stack_array(HORIZON, NX)
-    block = stack_array(HORIZON, 6)
-    gu = stack_array(HORIZON, NU)
-    hu = stack_array(HORIZON, NU)
+    W = stack_array(KNOTS, NXU, NXU)
+    g = stack_array(KNOTS, NXU)
     K = stack_array(HORIZON, NU, NX)
     kff = stack_array(HORIZON, NU)
     factors = stack_array(HORIZON, NX, NX)
@@ -87,43 +121,23 @@ def solve_sample(
     newton = 0
     violation = math.inf
     for _ in range(iterations):
-        value = merit(
-            x,
-            u,
-            ref,
-            wx,
-            wu,
-            uref,
-            lo,
-            hi,
-            centers,
-            knot_stride,
-            radius,
-            count,
-            p,
-            dt,
-            eta,
-            box,
-            sphere,
-            mu,
-            f,
-        )
+        value = augmented_lagrangian(x, u, c, eta, lam, mu, d, h)
         damping = 0.0
         largest = 0.0
         stationary = False
         for _ in range(newton_steps):
             newton += 1
-            linearise(x, u, p, dt, f, J)
-            for e in range(HORIZON * NX):
-                d[e] = f[e] - x[NX + e]
-            expand(
-                x, u, ref, wx, wu, uref, lo, hi, centers, knot_stride, radius, count, box, sphere, mu,
-                gx, hx, block, gu, hu,
-            )  # fmt: skip
-            ok = backward(J, d, eta, mu, gx, hx, block, gu, hu, damping, K, kff, factors, gradients)
+            linearise(x, u, c.p, c.dt, d, J)
+            constraint_values(x, u, c, h)
+            for i in range(constraints):
+                force[i] = max(0.0, lam[i] + mu * h[i])
+                weight[i] = mu if force[i] > 0.0 else 0.0
+            cost_model(x, u, c, W, g)
+            add_constraints(x, c, weight, force, W, g)
+            ok = backward_soft(J, d, eta, mu, W, g, damping, K, kff, factors, gradients)
             if ok:
-                forward(J, d, eta, mu, K, kff, factors, gradients, dx, du)
-            slope = directional_derivative(J, d, eta, mu, gx, gu, dx, du) if ok else 0.0
+                forward_soft(J, d, eta, mu, K, kff, factors, gradients, dx, du)
+            slope = directional_derivative(J, d, eta, mu, g, dx, du) if ok else 0.0
             if not (ok and slope < 0.0 and math.isfinite(slope)):
                 stationary = ok and slope == 0.0
                 if stationary or damping > 1e6:
@@ -140,10 +154,7 @@ def solve_sample(
                     trial_x[NX + e] = x[NX + e] + scale * dx[NX + e]
                 for e in range(HORIZON * NU):
                     trial_u[e] = u[e] + scale * du[e]
-                trial = merit(
-                    trial_x, trial_u, ref, wx, wu, uref, lo, hi, centers, knot_stride, radius, count, p, dt,
-                    eta, box, sphere, mu, trial_f,
-                )  # fmt: skip
+                trial = augmented_lagrangian(trial_x, trial_u, c, eta, lam, mu, d, h)
                 if trial <= value + 1e-4 * scale * slope:
                     accepted = True
                     break
@@ -159,30 +170,29 @@ def solve_sample(
             for e in range(HORIZON * NX):
                 largest = max(largest, abs(scale * dx[NX + e]))
                 x[NX + e] = trial_x[NX + e]
-                f[e] = trial_f[e]
             for e in range(HORIZON * NU):
                 u[e] = trial_u[e]
             value = trial
             damping = 0.0 if damping < 1e-5 else 0.01 * damping
-        violation = update_multipliers(
-            x, u, lo, hi, centers, knot_stride, radius, count, f, eta, box, sphere, mu
-        )
+        defects(x, u, c.p, c.dt, d)
+        constraint_values(x, u, c, h)
+        for e in range(HORIZON * NX):
+            eta[e] += mu * d[e]
+        for i in range(constraints):
+            lam[i] = max(0.0, lam[i] + mu * h[i])
+        violation = largest_violation(d, h, constraints)
         info[4] = mu
         mu = min(growth * mu, penalty_max)
         if tolerance > 0.0 and violation <= tolerance and (stationary or largest <= tolerance):
             status = CONVERGED
             break
     info[0] = violation
-    info[1] = tracking_cost(x, u, ref, wx, wu, uref)
+    info[1] = tracking_cost(x, u, c)
     info[2] = newton
     info[3] = mu
+    if status == MAX_ITERATIONS and violation > tolerance and start_violates(x0, c, tolerance):
+        status = INFEASIBLE_START
     return status
-
-
-@njit(**OPTIONS)
-def row(array: Array, b: int) -> Array:
-    """Row b of (B, ...) data, or the only row of shared data (1, ...)."""
-    return array[b] if array.shape[0] > 1 else array[0]
 
 
 SOLVE = (
@@ -194,17 +204,18 @@ SOLVE = (
 @njit(SOLVE, nogil=NOGIL, **OPTIONS)
 def solve_range(
     first: int, last: int, x0: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
-    centers: Array, knot_stride: int, radius: Array, p: Array, dt: float,
-    x: Array, u: Array, eta: Array, box: Array, sphere: Array, penalty: Array,
+    centers: Array, stride: int, radius: Array, p: Array, dt: float,
+    x: Array, u: Array, eta: Array, lam: Array, work: Array, penalty: Array,
     iterations: int, newton_steps: int, growth: float, penalty_max: float, tolerance: float,
     status: Array, info: Array,
 ) -> None:  # fmt: skip
     """`solve_sample` for samples first..last-1 of (B, ...) arrays."""
-    count = radius.shape[1]
     for b in range(first, last):
+        c = Data(
+            row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b), row(centers, b), stride,
+            row(radius, b), row(p, b), dt,
+        )  # fmt: skip
         status[b] = solve_sample(
-            x0[b], row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b),
-            row(centers, b), knot_stride, row(radius, b), count, row(p, b), dt,
-            x[b], u[b], eta[b], box[b], sphere[b], penalty[b],
+            x0[b], c, x[b], u[b], eta[b], lam[b], work[b], penalty[b],
             iterations, newton_steps, growth, penalty_max, tolerance, info[b],
         )  # fmt: skip

@@ -24,26 +24,31 @@ import llvmlite
 import llvmlite.binding
 import numba
 
-from deqmpc_core.mpc.kernels.generate import dynamics_source
+from deqmpc_core.mpc.kernels.generate import curvature_source, value_source
 from deqmpc_core.systems.system import System
 
 _MARK = "# --- kernel ---"
-_ROOMS = ("integrator", "riccati", "lagrangian", "augmented_lagrangian")
-_WITH_NOGIL = ("adjoint",)
+_SHARED = ("integrator", "constraints", "riccati")
+_PARTS = {
+    "augmented_lagrangian": (*_SHARED, "augmented_lagrangian"),
+    "interior_point": (*_SHARED, "interior_point"),
+    "adjoint": (*_SHARED, "curvature", "adjoint"),
+}
+_IMPORTED = ("stack", "vector", "data")  # modules that the generated source imports
 _FASTMATH = ("arcp", "contract", "nsz", "reassoc")  # never nnan: finiteness tests must survive
 _FLAGS = {"SLP_VECTORIZE": 1, "LOOP_VECTORIZE": 0}
 _LOCK = threading.RLock()
 
 
 @lru_cache(maxsize=64)
-def kernels(system: System, horizon: int, substeps: int, nogil: bool) -> ModuleType:
-    """The compiled module for these sizes: `solve_range`, and with nogil `adjoint_range`.
+def kernels(system: System, horizon: int, substeps: int, part: str, nogil: bool) -> ModuleType:
+    """The compiled module for these sizes; part: "augmented_lagrangian", "interior_point" or "adjoint".
 
     nogil: the kernels let other Python threads run; for B = 1 that only costs hand-overs. Machine code
     fresh from the compiler can differ in the last bit from what a later process loads from the cache. So a
     child process compiles and every process loads.
     """
-    path = _write(_source(system, horizon, substeps, nogil), f"{system.name}_T{horizon}")
+    path = _write(_source(system, horizon, substeps, part, nogil), f"{system.name}_T{horizon}_{part}")
     mark = path.with_suffix(".compiled")
     with _LOCK:
         if not mark.exists():
@@ -74,23 +79,25 @@ def compiler_flags() -> Iterator[None]:
                 setattr(numba.config, name, value)
 
 
-def _source(system: System, horizon: int, substeps: int, nogil: bool) -> str:
+def _source(system: System, horizon: int, substeps: int, part: str, nogil: bool) -> str:
     header = [
         '"""Generated; see deqmpc_core.mpc.kernels.build."""',
         "import math",
         "from numba import njit",
+        "from deqmpc_core.mpc.kernels.data import Data",
         "from deqmpc_core.mpc.kernels.sizes import Array",
         "from deqmpc_core.mpc.kernels.stack import stack_array",
+        "from deqmpc_core.mpc.kernels.vector import lane_sum, load, splat, store",
         f"NX, NU, NXU = {system.n}, {system.m}, {system.n + system.m}",
-        f"KNOTS = {horizon + 1}",
-        f"HORIZON, SUBSTEPS = {horizon}, {substeps}",
+        f"KNOTS, NG = {horizon + 1}, {len(system.symbolic_inequalities)}",
+        f"HORIZON, SUBSTEPS, STAGES = {horizon}, {substeps}, {4 * substeps}",
         f"POSITION = {-1 if system.position is None else system.position}",
         f"NOGIL = {nogil}",
         f"OPTIONS = {_options()}",
     ]
-    rooms = (*_ROOMS, *(_WITH_NOGIL if nogil else ()))
-    bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in rooms]
-    return "\n".join([*header, dynamics_source(system), *bodies])
+    bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in _PARTS[part]]
+    functions = [value_source(system), *([curvature_source(system)] if part == "adjoint" else [])]
+    return "\n".join([*header, *functions, *bodies])
 
 
 def _options() -> str:
@@ -110,9 +117,8 @@ def _write(source: str, name: str) -> Path:
         llvmlite.binding.get_host_cpu_name(),
         str(llvmlite.binding.get_host_cpu_features().flatten()),
     )
-    # fmt: skip
-    stack = (Path(__file__).parent / "stack.py").read_text()
-    digest = hashlib.sha256("\0".join([*facts, stack]).encode()).hexdigest()[:16]
+    imported = [(Path(__file__).parent / f"{module}.py").read_text() for module in _IMPORTED]
+    digest = hashlib.sha256("\0".join([*facts, *imported]).encode()).hexdigest()[:16]
     path = cache_directory() / f"{name}_{digest}.py"
     if not path.exists():
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")

@@ -1,20 +1,21 @@
-"""Kernel source: the dual-regularised Riccati sweep, linear in T.
+"""Kernel source: Riccati sweeps over multiple shooting, linear in T.
 
-Solves the Newton system of the augmented Lagrangian on multiple shooting: minimise over dx_1..dx_T,
-du_0..du_{T-1} sum_t 1/2 dx' Hx dx + gx' dx + 1/2 du' Hu du + gu' du + sum_t eta' y_t + mu/2 |y_t|^2,
-  y_t = A dx_t + B du_t + d_t - dx_{t+1}.
-Minimising over dx_{t+1} first (the Moreau envelope of the cost to go, Hessian P~ = mu (P + mu I)^-1 P)
-leaves a
-Riccati step in P~; no block of it grows ill-conditioned as mu grows.
-Hx is diagonal plus a symmetric 3x3 block on the position (stored xx xy xz yy yz zz), Hu is diagonal.
+Both solve a Newton system: minimise over dx_1..dx_T, du_0..du_{T-1}
+  sum_t 1/2 z_t' W_t z_t + g_t' z_t,   z_t = (dx_t, du_t), dx_0 = 0, z_T = dx_T,
+with the linearised dynamics y_t = A dx_t + B du_t + d_t either met exactly (hard: dx_{t+1} = y_t) or paid for by
+eta_t' (y_t - dx_{t+1}) + mu/2 |y_t - dx_{t+1}|^2 (soft: the augmented Lagrangian). Soft first minimises over
+dx_{t+1}: the Moreau envelope of the cost to go has the Hessian P~ = mu (P + mu I)^-1 P, and what is left is an
+ordinary Riccati step in P~; no block of it grows ill-conditioned as mu grows.
+Layout: W (KNOTS, NXU, NXU), g (KNOTS, NXU), of which the last knot uses the state's part.
 """
 
 import math
 
 from numba import njit
 
-from deqmpc_core.mpc.kernels.sizes import HORIZON, NU, NX, NXU, POSITION, Array
+from deqmpc_core.mpc.kernels.sizes import HORIZON, NU, NX, NXU, Array
 from deqmpc_core.mpc.kernels.stack import stack_array
+from deqmpc_core.mpc.kernels.vector import lane_sum, load, splat, store
 
 OPTIONS: dict = {}
 
@@ -22,190 +23,235 @@ OPTIONS: dict = {}
 
 
 @njit(**OPTIONS)
-def cholesky(A: Array, o: int, size: int) -> bool:
-    """In place: the lower factor of A[o:] (size, size), its diagonal inverted. False on a non-positive
-    pivot."""
-    for c in range(size):
-        pivot = A[o + c * size + c]
-        for k in range(c):
-            pivot -= A[o + c * size + k] * A[o + c * size + k]
+def factorise(A: Array, o: int) -> bool:
+    """In place: A[o:] (NX, NX) = U'U, its diagonal inverted. False on a non-positive pivot."""
+    for c in range(NX):
+        pivot = A[o + c * NX + c]
         if not pivot > 1e-300:
             return False
         inverse = 1.0 / math.sqrt(pivot)
-        A[o + c * size + c] = inverse
-        for r in range(c + 1, size):
-            value = A[o + r * size + c]
-            for k in range(c):
-                value -= A[o + r * size + k] * A[o + c * size + k]
-            A[o + r * size + c] = value * inverse
+        row = inverse * load(A, o + c * NX, NX)
+        store(A, o + c * NX, row)
+        for r in range(c + 1, NX):
+            store(A, o + r * NX, load(A, o + r * NX, NX) - A[o + c * NX + r] * row)
+        A[o + c * NX + c] = inverse
     return True
 
 
 @njit(**OPTIONS)
-def cholesky_solve(L: Array, o: int, size: int, b: Array, w: int, width: int) -> None:
-    """In place: b[w:] (size, width) <- (L L')^-1 b, L as `cholesky` leaves it."""
-    for r in range(size):
+def solve_rows(U: Array, o: int, b: Array) -> None:
+    """In place: b (NX, NX) <- (U'U)^-1 b."""
+    for r in range(NX):
+        row = load(b, r * NX, NX)
         for k in range(r):
-            factor = L[o + r * size + k]
-            for c in range(width):
-                b[w + r * width + c] -= factor * b[w + k * width + c]
-        inverse = L[o + r * size + r]
-        for c in range(width):
-            b[w + r * width + c] *= inverse
-    for r in range(size - 1, -1, -1):
-        for k in range(r + 1, size):
-            factor = L[o + k * size + r]
-            for c in range(width):
-                b[w + r * width + c] -= factor * b[w + k * width + c]
-        inverse = L[o + r * size + r]
-        for c in range(width):
-            b[w + r * width + c] *= inverse
+            row -= U[o + k * NX + r] * load(b, k * NX, NX)
+        store(b, r * NX, U[o + r * NX + r] * row)
+    for r in range(NX - 1, -1, -1):
+        row = load(b, r * NX, NX)
+        for k in range(r + 1, NX):
+            row -= U[o + r * NX + k] * load(b, k * NX, NX)
+        store(b, r * NX, U[o + r * NX + r] * row)
 
 
 @njit(**OPTIONS)
-def add_stage_hessian(P: Array, hx: Array, block: Array, t: int, damping: float) -> None:
-    """P += Hx of knot t+1."""
+def solve_column(U: Array, o: int, b: Array) -> None:
+    """In place: b (NX) <- (U'U)^-1 b."""
     for r in range(NX):
-        P[r * NX + r] += hx[t * NX + r] + damping
-    if POSITION >= 0:
-        a = POSITION
-        P[a * NX + a] += block[t * 6]
-        P[a * NX + a + 1] += block[t * 6 + 1]
-        P[a * NX + a + 2] += block[t * 6 + 2]
-        P[(a + 1) * NX + a] += block[t * 6 + 1]
-        P[(a + 1) * NX + a + 1] += block[t * 6 + 3]
-        P[(a + 1) * NX + a + 2] += block[t * 6 + 4]
-        P[(a + 2) * NX + a] += block[t * 6 + 2]
-        P[(a + 2) * NX + a + 1] += block[t * 6 + 4]
-        P[(a + 2) * NX + a + 2] += block[t * 6 + 5]
+        b[r] *= U[o + r * NX + r]
+        for k in range(r + 1, NX):
+            b[k] -= U[o + r * NX + k] * b[r]
+    for r in range(NX - 1, -1, -1):
+        value = b[r]
+        for k in range(r + 1, NX):
+            value -= U[o + r * NX + k] * b[k]
+        b[r] = value * U[o + r * NX + r]
 
 
 @njit(**OPTIONS)
-def backward(
-    J: Array, d: Array, eta: Array, mu: float, gx: Array, hx: Array, block: Array, gu: Array, hu: Array,
-    damping: float, K: Array, kff: Array, factors: Array, gradients: Array,
-) -> bool:  # fmt: skip
-    """Gains K (T, NU, NX), kff (T, NU); Cholesky factors of P + mu I and cost-to-go gradients for
-    `forward`."""
-    P = stack_array(NX, NX)
-    envelope = stack_array(NX, NX)
-    PJ = stack_array(NX, NXU)
+def eliminate_control(
+    t: int, P: Array, q: Array, J: Array, W: Array, g: Array, damping: float, K: Array, kff: Array, p: Array
+) -> bool:
+    """One Riccati step: from the cost to go 1/2 y'Py + q'y of y = J z to that of dx_t, in place of P and into p.
+
+    Leaves the gains du = K dx + kff of knot t. False on a non-positive pivot.
+    """
     H = stack_array(NXU, NXU)
-    p = stack_array(NX)
-    right = stack_array(NX)
-    g = stack_array(NXU)
-    Luu = stack_array(NU, NU)
-    gains = stack_array(NU, NX)
-    offset = stack_array(NU)
-    for e in range(NX * NX):
-        P[e] = 0.0
+    PJ = stack_array(NX, NXU)
+    h = stack_array(NXU)
+    L = stack_array(NU, NU)
+    jo, wo = t * NX * NXU, t * NXU * NXU
+    slope = load(g, t * NXU, NXU)
     for r in range(NX):
-        p[r] = 0.0
-    for t in range(HORIZON - 1, -1, -1):
-        add_stage_hessian(P, hx, block, t, damping)
-        base = t * NX * NX
-        for e in range(NX * NX):
-            factors[base + e] = P[e]
-            envelope[e] = P[e]
-        for r in range(NX):
-            p[r] += gx[t * NX + r]
-            gradients[t * NX + r] = p[r]
-            factors[base + r * NX + r] += mu
-        if not cholesky(factors, base, NX):
-            return False
-        cholesky_solve(factors, base, NX, envelope, 0, NX)
-        for r in range(NX):
-            for c in range(r + 1):
-                mean = 0.5 * mu * (envelope[r * NX + c] + envelope[c * NX + r])
-                envelope[r * NX + c] = mean
-                envelope[c * NX + r] = mean
-        # Gradient of the envelope at y = d: P~ d + (P + mu I)^-1 (P eta + mu p).
-        for r in range(NX):
-            value = mu * p[r]
-            for c in range(NX):
-                value += P[r * NX + c] * eta[t * NX + c]
-            right[r] = value
-        cholesky_solve(factors, base, NX, right, 0, 1)
-        for r in range(NX):
-            value = right[r]
-            for c in range(NX):
-                value += envelope[r * NX + c] * d[t * NX + c]
-            p[r] = value
-        jo = t * NX * NXU
-        for r in range(NX):
-            for c in range(NXU):
-                PJ[r * NXU + c] = 0.0
-            for k in range(NX):
-                factor = envelope[r * NX + k]
-                for c in range(NXU):
-                    PJ[r * NXU + c] += factor * J[jo + k * NXU + c]
-        for r in range(NXU):
-            g[r] = 0.0
-            for c in range(NXU):
-                H[r * NXU + c] = 0.0
+        row = P[r * NX] * load(J, jo, NXU)
+        for k in range(1, NX):
+            row += P[r * NX + k] * load(J, jo + k * NXU, NXU)
+        store(PJ, r * NXU, row)
+        slope += q[r] * load(J, jo + r * NXU, NXU)
+    store(h, 0, slope)
+    for r in range(NXU):
+        row = load(W, wo + r * NXU, NXU)
         for k in range(NX):
-            for r in range(NXU):
-                factor = J[jo + k * NXU + r]
-                g[r] += factor * p[k]
-                for c in range(NXU):
-                    H[r * NXU + c] += factor * PJ[k * NXU + c]
-        for r in range(NU):
-            for c in range(NU):
-                Luu[r * NU + c] = H[(NX + r) * NXU + NX + c]
-            Luu[r * NU + r] += hu[t * NU + r] + damping
-            offset[r] = -(g[NX + r] + gu[t * NU + r])
-            for c in range(NX):
-                gains[r * NX + c] = -H[(NX + r) * NXU + c]
-        if not cholesky(Luu, 0, NU):
+            row += J[jo + k * NXU + r] * load(PJ, k * NXU, NXU)
+        store(H, r * NXU, row)
+    for c in range(NU):  # Cholesky of the control's block, forward substitution along the way
+        oc = (NX + c) * NXU
+        pivot = H[oc + NX + c] + damping
+        for k in range(c):
+            pivot -= L[c * NU + k] * L[c * NU + k]
+        if not pivot > 1e-300:
             return False
-        cholesky_solve(Luu, 0, NU, gains, 0, NX)
-        cholesky_solve(Luu, 0, NU, offset, 0, 1)
-        for r in range(NU):
-            kff[t * NU + r] = offset[r]
-            for c in range(NX):
-                K[(t * NU + r) * NX + c] = gains[r * NX + c]
+        inverse = 1.0 / math.sqrt(pivot)
+        L[c * NU + c] = inverse
+        row = load(H, oc, NX)
+        value = h[NX + c]
+        for k in range(c):
+            row -= L[c * NU + k] * load(H, (NX + k) * NXU, NX)
+            value -= L[c * NU + k] * h[NX + k]
+        store(H, oc, inverse * row)
+        h[NX + c] = inverse * value
+        for r in range(c + 1, NU):
+            value = H[(NX + r) * NXU + NX + c]
+            for k in range(c):
+                value -= L[r * NU + k] * L[c * NU + k]
+            L[r * NU + c] = value * inverse
+    slope = load(h, 0, NX)
+    for k in range(NU):
+        slope -= h[NX + k] * load(H, (NX + k) * NXU, NX)
+    store(p, 0, slope)
+    for r in range(NX):
+        row = load(H, r * NXU, NX)
+        for k in range(NU):
+            row -= H[(NX + k) * NXU + r] * load(H, (NX + k) * NXU, NX)
+        store(P, r * NX, row)
+    for r in range(NU - 1, -1, -1):
+        row = -1.0 * load(H, (NX + r) * NXU, NX)
+        value = -h[NX + r]
+        for k in range(r + 1, NU):
+            row -= L[k * NU + r] * load(K, (t * NU + k) * NX, NX)
+            value -= L[k * NU + r] * kff[t * NU + k]
+        store(K, (t * NU + r) * NX, L[r * NU + r] * row)
+        kff[t * NU + r] = L[r * NU + r] * value
+    return True
+
+
+@njit(**OPTIONS)
+def backward_soft(
+    J: Array, d: Array, eta: Array, mu: float, W: Array, g: Array, damping: float,
+    K: Array, kff: Array, factors: Array, gradients: Array,
+) -> bool:  # fmt: skip
+    """Gains K (T, NU, NX), kff (T, NU); factors of P + mu I and cost-to-go gradients for `forward_soft`."""
+    P = stack_array(NX, NX)
+    E = stack_array(NX, NX)
+    p = stack_array(NX)
+    q = stack_array(NX)
+    for r in range(NX):
+        store(P, r * NX, load(W, (HORIZON * NXU + r) * NXU, NX))
+    store(p, 0, load(g, HORIZON * NXU, NX))
+    for t in range(HORIZON - 1, -1, -1):
+        fo = t * NX * NX
+        store(gradients, t * NX, load(p, 0, NX))
         for r in range(NX):
-            value = g[r]
-            for k in range(NU):
-                value += H[(NX + k) * NXU + r] * offset[k]
-            p[r] = value
-            for c in range(NX):
-                P[r * NX + c] = H[r * NXU + c]
-            for k in range(NU):
-                factor = H[(NX + k) * NXU + r]
-                for c in range(NX):
-                    P[r * NX + c] += factor * gains[k * NX + c]
+            P[r * NX + r] += damping
+            row = load(P, r * NX, NX)
+            store(E, r * NX, mu * row)
+            store(factors, fo + r * NX, row)
+            factors[fo + r * NX + r] += mu
+        if not factorise(factors, fo):
+            return False
+        solve_rows(factors, fo, E)
         for r in range(NX):
             for c in range(r):
-                mean = 0.5 * (P[r * NX + c] + P[c * NX + r])
-                P[r * NX + c] = mean
-                P[c * NX + r] = mean
+                mean = 0.5 * (E[r * NX + c] + E[c * NX + r])
+                E[r * NX + c] = mean
+                E[c * NX + r] = mean
+        # Gradient of the envelope at y = d: P~ d + (P + mu I)^-1 (P eta + mu p).
+        for r in range(NX):
+            q[r] = mu * p[r] + lane_sum(load(P, r * NX, NX) * load(eta, t * NX, NX))
+        solve_column(factors, fo, q)
+        slope = load(q, 0, NX)
+        for k in range(NX):
+            slope += d[t * NX + k] * load(E, k * NX, NX)
+        store(q, 0, slope)
+        if not eliminate_control(t, E, q, J, W, g, damping, K, kff, p):
+            return False
+        for r in range(NX):
+            store(P, r * NX, load(E, r * NX, NX))
     return True
 
 
 @njit(**OPTIONS)
-def forward(
+def forward_soft(
     J: Array, d: Array, eta: Array, mu: float, K: Array, kff: Array, factors: Array, gradients: Array,
     dx: Array, du: Array,
 ) -> None:  # fmt: skip
-    """dx (T+1, NX), dx_0 = 0, and du (T, NU): dx' = (P + mu I)^-1 (mu y + eta - p), y = A dx + B du + d."""
+    """dx (KNOTS, NX), dx_0 = 0, and du (T, NU): dx' = (P + mu I)^-1 (mu y + eta - p), y = A dx + B du + d."""
     right = stack_array(NX)
-    for r in range(NX):
-        dx[r] = 0.0
+    store(dx, 0, splat(0.0, NX))
     for t in range(HORIZON):
-        for r in range(NU):
-            value = kff[t * NU + r]
-            for c in range(NX):
-                value += K[(t * NU + r) * NX + c] * dx[t * NX + c]
-            du[t * NU + r] = value
+        control_step(t, K, kff, dx, du)
         for r in range(NX):
-            value = d[t * NX + r]
-            row = (t * NX + r) * NXU
-            for c in range(NX):
-                value += J[row + c] * dx[t * NX + c]
-            for c in range(NU):
-                value += J[row + NX + c] * du[t * NU + c]
-            right[r] = mu * value + eta[t * NX + r] - gradients[t * NX + r]
-        cholesky_solve(factors, t * NX * NX, NX, right, 0, 1)
+            y = d[t * NX + r] + row_product(J, (t * NX + r) * NXU, dx, t * NX, du, t * NU)
+            right[r] = mu * y + eta[t * NX + r] - gradients[t * NX + r]
+        solve_column(factors, t * NX * NX, right)
+        store(dx, (t + 1) * NX, load(right, 0, NX))
+
+
+@njit(**OPTIONS)
+def backward_hard(
+    J: Array, d: Array, W: Array, g: Array, damping: float, K: Array, kff: Array, P: Array, p: Array
+) -> bool:
+    """Gains as above; P (KNOTS, NX, NX) and p (KNOTS, NX): the cost to go of knots 1..T for `forward_hard`."""
+    here = stack_array(NX, NX)
+    slope = stack_array(NX)
+    q = stack_array(NX)
+    for r in range(NX):
+        store(here, r * NX, load(W, (HORIZON * NXU + r) * NXU, NX))
+    store(slope, 0, load(g, HORIZON * NXU, NX))
+    for t in range(HORIZON - 1, -1, -1):
+        po = (t + 1) * NX * NX
         for r in range(NX):
-            dx[(t + 1) * NX + r] = right[r]
+            here[r * NX + r] += damping
+            store(P, po + r * NX, load(here, r * NX, NX))
+        right = load(slope, 0, NX)
+        store(p, (t + 1) * NX, right)
+        for k in range(NX):
+            right += d[t * NX + k] * load(here, k * NX, NX)
+        store(q, 0, right)
+        if not eliminate_control(t, here, q, J, W, g, damping, K, kff, slope):
+            return False
+    return True
+
+
+@njit(**OPTIONS)
+def forward_hard(
+    J: Array, d: Array, K: Array, kff: Array, P: Array, p: Array, dx: Array, du: Array, eta: Array
+) -> None:
+    """dx, du as above with dx' = A dx + B du + d, and the multipliers eta (T, NX) of the dynamics."""
+    store(dx, 0, splat(0.0, NX))
+    for t in range(HORIZON):
+        control_step(t, K, kff, dx, du)
+        for r in range(NX):
+            dx[(t + 1) * NX + r] = d[t * NX + r] + row_product(
+                J, (t * NX + r) * NXU, dx, t * NX, du, t * NU
+            )
+        slope = load(p, (t + 1) * NX, NX)
+        for k in range(NX):
+            slope += dx[(t + 1) * NX + k] * load(P, ((t + 1) * NX + k) * NX, NX)
+        store(eta, t * NX, slope)
+
+
+@njit(**OPTIONS)
+def control_step(t: int, K: Array, kff: Array, dx: Array, du: Array) -> None:
+    """du_t = K_t dx_t + kff_t."""
+    for r in range(NU):
+        o = t * NU + r
+        du[o] = kff[o] + lane_sum(load(K, o * NX, NX) * load(dx, t * NX, NX))
+
+
+@njit(**OPTIONS)
+def row_product(J: Array, o: int, dx: Array, i: int, du: Array, j: int) -> float:
+    """Row J[o:o+NXU] times (dx[i:], du[j:])."""
+    value = lane_sum(load(J, o, NX) * load(dx, i, NX))
+    for c in range(NU):
+        value += J[o + NX + c] * du[j + c]
+    return value

@@ -1,8 +1,7 @@
-"""Stand-ins for what `build` writes at the head of a specialised module: sizes, layout and dynamics of one
-robot.
+"""Stand-ins for what `build` writes at the head of a specialised module: sizes, layout and the robot's functions.
 
 The kernel sources beside this file import these names so that linters and readers see a complete module; a
-specialised copy starts with literal values and generated dynamics instead.
+specialised copy starts with literal values and generated functions instead. Matrices are stored flat, row by row.
 """
 
 from numpy.typing import NDArray
@@ -10,10 +9,12 @@ from numpy.typing import NDArray
 NX = 12  # n, states
 NU = 4  # m, controls
 NXU = NX + NU
+NG = 0  # g, the robot's own inequalities at a knot
 HORIZON = 5  # T, control intervals
 KNOTS = HORIZON + 1
 SUBSTEPS = 1  # Runge-Kutta steps in an interval
-POSITION = 0  # index of the first of three position coordinates
+STAGES = 4 * SUBSTEPS
+POSITION = 0  # index of the first of three position coordinates, -1 if there are none
 
 Array = NDArray
 
@@ -23,6 +24,26 @@ def derivative(x: Array, i: int, u: Array, j: int, p: Array, xdot: Array) -> Non
 
 
 def derivative_product(
-    x: Array, i: int, u: Array, j: int, p: Array, D: Array, xdot: Array, out: Array
+    x: Array, i: int, u: Array, j: int, p: Array, D: Array, d: int, xdot: Array, out: Array
 ) -> None:
-    """xdot as above and out = f_x D + [0 | f_u], with D and out (NX, NXU) stored flat."""
+    """xdot as above and out = f_x D + [0 | f_u], with D[d:] and out (NX, NXU)."""
+
+
+def derivative_transposed(x: Array, i: int, u: Array, j: int, p: Array, w: Array, out: Array) -> None:
+    """out (NX) = f_x' w."""
+
+
+def derivative_curvature(x: Array, i: int, u: Array, j: int, p: Array, w: Array, out: Array) -> None:
+    """out (NXU, NXU) = sum_r w_r times the Hessian of f_r with respect to (x, u)."""
+
+
+def inequality(x: Array, i: int, p: Array, h: Array, o: int) -> None:
+    """h[o:o+NG] = h(x[i:i+NX]; p)."""
+
+
+def inequality_jacobian(x: Array, i: int, p: Array, out: Array) -> None:
+    """out (NG, NX) = dh/dx."""
+
+
+def inequality_curvature(x: Array, i: int, p: Array, w: Array, o: int, out: Array) -> None:
+    """out (NX, NX) = sum_r w[o+r] times the Hessian of h_r."""

@@ -1,0 +1,135 @@
+"""Fixed-width vectors of float64 as a Numba type: a row of a small matrix, or one quantity of several samples.
+
+LLVM maps `+ - * /` on them to whatever registers the processor has, so the kernels need no auto-vectoriser for
+their matrix products. `load` and `store` move them from and to flat arrays; arithmetic with a number acts on
+every lane.
+"""
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.np.arrayobj import make_array
+
+
+class VectorType(types.Type):
+    """`width` lanes of float64."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__(name=f"Vector{width}")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: VectorType) -> None:
+        super().__init__(dmm, fe_type, ir.VectorType(ir.DoubleType(), fe_type.width))
+
+
+def _lanes(context: Any, builder: Any, value: Any, kind: Any, width: int) -> Any:
+    """The value as an LLVM vector; numbers are converted and repeated in every lane."""
+    if isinstance(kind, VectorType):
+        return value
+    number = context.cast(builder, value, kind, types.float64)
+    lane_type = ir.VectorType(ir.DoubleType(), width)
+    first = builder.insert_element(ir.Constant(lane_type, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    return builder.shuffle_vector(first, first, mask)
+
+
+def _operation(function: Any, emit: str) -> None:
+    @infer_global(function)
+    class _Template(AbstractTemplate):  # pyright: ignore[reportUnusedClass]
+        def generic(self, args: Any, kws: Any) -> Any:
+            vectors = [a for a in args if isinstance(a, VectorType)]
+            known = all(isinstance(a, VectorType | types.Float | types.Integer) for a in args)
+            if len(args) == 2 and vectors and known and all(v == vectors[0] for v in vectors):
+                return signature(vectors[0], *args)
+            return None
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        width = sig.return_type.width
+        left, right = (_lanes(context, builder, v, k, width) for v, k in zip(args, sig.args, strict=True))
+        return getattr(builder, emit)(left, right)
+
+    for pair in (
+        (VectorType, VectorType), (VectorType, types.Float), (types.Float, VectorType),
+        (VectorType, types.Integer), (types.Integer, VectorType),
+    ):  # fmt: skip
+        lower_builtin(function, *pair)(lower)
+
+
+for _function, _emit in (
+    (operator.add, "fadd"), (operator.iadd, "fadd"), (operator.sub, "fsub"), (operator.isub, "fsub"),
+    (operator.mul, "fmul"), (operator.imul, "fmul"), (operator.truediv, "fdiv"), (operator.itruediv, "fdiv"),
+):  # fmt: skip
+    _operation(_function, _emit)
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, width: int) -> Any:
+    data = make_array(array_type)(context, builder, array).data
+    place = builder.gep(data, [index])
+    return builder.bitcast(place, ir.VectorType(ir.DoubleType(), width).as_pointer())
+
+
+@intrinsic(prefer_literal=True)
+def load(typingctx: Any, array: Any, index: Any, width: Any) -> Any:
+    """array[index : index + width] as a vector; width is a literal or a module constant."""
+    if not (isinstance(width, types.IntegerLiteral) and isinstance(array, types.Array)):
+        return None
+    vector = VectorType(width.literal_value)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        position = context.cast(builder, args[1], sig.args[1], types.intp)
+        place = _address(context, builder, sig.args[0], args[0], position, vector.width)
+        return builder.load(place, align=8)
+
+    return vector(array, types.intp, width), codegen
+
+
+@intrinsic
+def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """array[index : index + width] = value."""
+    if not (isinstance(value, VectorType) and isinstance(array, types.Array)):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = _address(context, builder, sig.args[0], args[0], args[1], value.width)
+        builder.store(args[2], place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), codegen
+
+
+@intrinsic(prefer_literal=True)
+def splat(typingctx: Any, number: Any, width: Any) -> Any:
+    """A vector with the number in each of `width` lanes."""
+    if not isinstance(width, types.IntegerLiteral):
+        return None
+    vector = VectorType(width.literal_value)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _lanes(context, builder, args[0], types.float64, vector.width)
+
+    return vector(types.float64, width), codegen
+
+
+@intrinsic
+def lane_sum(typingctx: Any, value: Any) -> Any:
+    """Sum of the lanes, first to last."""
+    if not isinstance(value, VectorType):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        total = ir.Constant(ir.DoubleType(), 0.0)
+        for lane in range(value.width):
+            total = builder.fadd(total, builder.extract_element(args[0], ir.Constant(ir.IntType(32), lane)))
+        return total
+
+    return types.float64(value), codegen
+
+
+__all__ = ["VectorType", "lane_sum", "load", "splat", "store"]
