@@ -22,6 +22,8 @@ import sympy
 import torch
 from torch import Tensor
 
+from deqmpc_core.errors import UnknownNameError
+
 Symbols = Sequence[sympy.Symbol]
 Dynamics = Callable[[Symbols, Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
 Inequalities = Callable[[Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
@@ -88,8 +90,16 @@ class System:
         return replace(self, parameters={**self.parameters, **parameters}, inequalities=both)
 
     def bounded(self, **bounds: tuple[float, float]) -> "System":
-        """The robot with state bounds by name, vx=(-1.0, 1.0); they become parameters vx_min and vx_max."""
-        limits = {f"{k}_{end}": v for k, pair in bounds.items() for end, v in zip(("min", "max"), pair, strict=True)}
+        """The robot with state bounds by name, vx=(-1.0, 1.0); they become parameters vx_min and vx_max.
+
+        Raises UnknownNameError for a state that the robot does not have.
+        """
+        for name in bounds:
+            if name not in self.states:
+                raise UnknownNameError("state", name, self.states)
+        limits = {
+            f"{k}_{end}": v for k, pair in bounds.items() for end, v in zip(("min", "max"), pair, strict=True)
+        }
         place = {name: self.states.index(name) for name in bounds}
 
         def box(x: Symbols, p: Mapping[str, sympy.Symbol]) -> list[Any]:

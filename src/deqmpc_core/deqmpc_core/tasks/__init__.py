@@ -12,8 +12,12 @@ from deqmpc_core.tasks.quadrotor import quadrotor
 from deqmpc_core.tasks.task import Task
 
 _TASKS: dict[str, Callable[..., Task]] = {
-    "cartpole": cartpole, "crazyflie": crazyflie, "pendulum": pendulum, "qpole": qpole, "quadrotor": quadrotor,
-}  # fmt: skip
+    "cartpole": cartpole,
+    "crazyflie": crazyflie,
+    "pendulum": pendulum,
+    "qpole": qpole,
+    "quadrotor": quadrotor,
+}
 
 
 def task_names() -> tuple[str, ...]:
