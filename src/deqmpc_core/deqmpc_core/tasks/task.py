@@ -111,13 +111,16 @@ class Task:
             raise ConfigError(f"task '{self.name}' has no long-horizon MPC expert; use goal-mpc")
         return self.expert_numbers
 
+    def limited(self, u: Tensor) -> Tensor:
+        """u (..., m) clamped to its limits: what the robot does of a command."""
+        return torch.minimum(torch.maximum(u, self.u_lo), self.u_hi)
+
     def step(self, x: Tensor, u: Tensor) -> Tensor:
         """Successor (B, n) of x (B, n) under u (B, m) clamped to its limits; differentiable; short MRP set,
         angles wrapped.
         """
-        u = torch.minimum(torch.maximum(u, self.u_lo), self.u_hi)
         move = self.system.rk4 if self.integrator == "rk4" else self.system.semi_implicit
-        after = self.system.to_short_mrp(move(x, u, self.dt, self.substeps))
+        after = self.system.to_short_mrp(move(x, self.limited(u), self.dt, self.substeps))
         return self.system.wrapped(after, self.angle_low)
 
     def error(self, x: Tensor) -> Tensor:
