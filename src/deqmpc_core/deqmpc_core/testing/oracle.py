@@ -42,15 +42,16 @@ def import_casadi() -> Any:
 
 
 class IpoptOracle:
-    """One nonlinear program of a task, horizon T and k spheres, built once; start, waypoints, spheres, weights
-    and model parameters are its parameters, the control limits its bounds.
+    """One nonlinear program of a task, horizon T and k spheres, built once; start, waypoints, spheres,
+    weights and model parameters are its parameters, the control limits its bounds.
 
     tolerance: IPOPT's. expand: SX instead of MX functions, which evaluate several times faster.
     """
 
     def __init__(
-        self, task: Task, horizon: int, spheres_count: int = 0, *, tolerance: float = 1e-8, expand: bool = True
-    ) -> None:
+        self, task: Task, horizon: int, spheres_count: int = 0, *,
+        tolerance: float = 1e-8, expand: bool = True,
+    ) -> None:  # fmt: skip
         self.task, self.horizon, self.spheres_count = task, horizon, spheres_count
         casadi = import_casadi()
         n, m, k = task.n, task.m, spheres_count
@@ -82,27 +83,31 @@ class IpoptOracle:
         self._lower = np.concatenate([np.zeros(n * horizon), np.full(h.shape[0], -np.inf)])
 
     def solve_one(
-        self, x0: Tensor, reference: Tensor, guess: Guess, center: Tensor | None = None, radius: Tensor | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float, bool, float]:
-        """x (T+1, n), u (T, m), cost, violation, ok, seconds of one problem: x0 (n,), reference (T, n), guess x
-        (T+1, n) and u (T, m), center (k, 3), radius (k,) without the task's safety margin."""
+        self, x0: Tensor, reference: Tensor, guess: Guess,
+        center: Tensor | None = None, radius: Tensor | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float, bool, float]:  # fmt: skip
+        """x (T+1, n), u (T, m), cost, violation, ok, seconds of one problem: x0 (n,), reference (T, n), guess
+        x (T+1, n) and u (T, m), center (k, 3), radius (k,) without the task's safety margin."""
         task, horizon = self.task, self.horizon
         first = np.concatenate([guess.x[1:].numpy().ravel(), guess.u.numpy().ravel()])
         free = np.full(task.n * horizon, np.inf)
-        balls = (center.numpy().ravel(), radius.numpy() + task.safety_margin) if self.spheres_count else ()
+        balls = ()
+        if center is not None and radius is not None:
+            balls = (center.numpy().ravel(), radius.numpy() + task.safety_margin)
         data = np.concatenate([
             x0.numpy(), reference.numpy().ravel(), *balls, task.state_weight.numpy(),
             task.control_weight.numpy(), task.control_reference.numpy(),
             np.array(list(task.system.parameters.values())),
         ])  # fmt: skip
-        limits = [np.concatenate([s * free, np.tile(v.numpy(), horizon)]) for s, v in ((-1, task.u_lo), (1, task.u_hi))]
+        lower = np.concatenate([-free, np.tile(task.u_lo.numpy(), horizon)])
+        upper = np.concatenate([free, np.tile(task.u_hi.numpy(), horizon)])
         begin = time.perf_counter()
         answer = self._solver(
-            x0=first, p=data, lbx=limits[0], ubx=limits[1], lbg=self._lower, ubg=self._upper
+            x0=first, p=data, lbx=lower, ubx=upper, lbg=self._lower, ubg=self._upper
         )
         seconds = time.perf_counter() - begin
         flat, g = np.array(answer["x"]).ravel(), np.array(answer["g"]).ravel()
-        box = np.maximum(limits[0] - flat, flat - limits[1])
+        box = np.maximum(lower - flat, flat - upper)
         violation = max(float(np.maximum(self._lower - g, g - self._upper).max()), float(box.max()), 0.0)
         x = np.vstack([x0.numpy(), flat[: task.n * horizon].reshape(horizon, task.n)])
         u = flat[task.n * horizon :].reshape(horizon, task.m)

@@ -29,8 +29,8 @@ class Guess(NamedTuple):
 
 
 class Problems(NamedTuple):
-    """B problems: x0 (B, n); reference (B, T, n) of knots 1..T and beyond (B, L, n), the waypoints that follow;
-    spheres of center (B, k, 3) and radius (B, k), or None; the first guess. Float64."""
+    """B problems: x0 (B, n); reference (B, T, n) of knots 1..T and beyond (B, L, n), the waypoints that
+    follow; spheres of center (B, k, 3) and radius (B, k), or None; the first guess. Float64."""
 
     task: Task
     x0: Tensor
@@ -91,9 +91,8 @@ def _task(kind: str) -> Task:
 
 def cold_guess(task: Task, x0: Tensor, horizon: int) -> Guess:
     """The start at every knot and the reference control."""
-    return Guess(
-        x0[:, None].repeat(1, horizon + 1, 1), task.control_reference.expand(x0.shape[0], horizon, task.m).clone()
-    )
+    controls = task.control_reference.expand(x0.shape[0], horizon, task.m).clone()
+    return Guess(x0[:, None].repeat(1, horizon + 1, 1), controls)
 
 
 def warm_problems(before: Problems, x: Tensor, u: Tensor, seed: int = 0) -> Problems:
@@ -166,7 +165,9 @@ def _cartpole(rng: np.random.Generator, dt: float, horizon: int, _: int) -> tupl
     return x0, _homeward(rng, x0, dt, horizon, (0.1, 0.1, 0.5, 0.5)), np.zeros((0, 3)), np.zeros(0)
 
 
-def _homeward(rng: np.random.Generator, x0: Array, dt: float, horizon: int, noise: tuple[float, ...]) -> Array:
+def _homeward(
+    rng: np.random.Generator, x0: Array, dt: float, horizon: int, noise: tuple[float, ...]
+) -> Array:
     """Waypoints (T + lead, n) whose coordinates decay to zero with a time constant of 0.5 to 2 s."""
     q = len(x0) // 2
     rate = 1.0 / rng.uniform(0.5, 2.0)

@@ -31,8 +31,9 @@ class Solved(NamedTuple):
 def cost_and_violation(problems: Problems, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     """Cost and largest violation (B,) of plans x (B, T+1, n), u (B, T, m), computed from the task alone."""
     task = problems.task
-    ex, eu = x[:, 1:] - problems.reference, u - task.control_reference
-    cost = 0.5 * ((ex.square() * task.state_weight).sum((1, 2)) + (eu.square() * task.control_weight).sum((1, 2)))
+    ex = (x[:, 1:] - problems.reference).square() * task.state_weight
+    eu = (u - task.control_reference).square() * task.control_weight
+    cost = 0.5 * (ex.sum((1, 2)) + eu.sum((1, 2)))
     parts = [
         (x[:, 0] - problems.x0).abs(),
         (task.system.rk4(x[:, :-1], u, task.dt, task.substeps) - x[:, 1:]).abs().flatten(1),
@@ -89,7 +90,7 @@ def ipopt_answers(
 
 
 def warm_set(kind: str, horizon: int, count: int, seed: int, obstacles: int, folder: Path) -> Problems:
-    """Warm problems: at most `count` whose predecessors IPOPT solved, one knot later, its shifted plan as first guess."""
+    """At most `count` problems whose predecessors IPOPT solved, one knot later, from its plan, shifted."""
     drawn = random_problems(kind, horizon, count + count // 10, seed, obstacles)
     before = ipopt_answers(drawn, folder)
     rows = before.ok.nonzero()[:count, 0]
@@ -109,8 +110,9 @@ def _digest(problems: Problems) -> str:
                task.control_weight, task.control_reference]  # fmt: skip
     if spheres is not None:
         numbers += [spheres.center, torch.as_tensor(spheres.radius) + task.safety_margin]
-    words = f"1 {task.system.name} {task.system.symbolic[3]} {task.dt} {task.substeps} {dict(task.system.parameters)}"
-    digest = hashlib.sha256(words.encode())
+    successor = task.system.rk4(problems.x0, task.control_reference.expand(problems.batch, -1), task.dt)
+    numbers += [successor, task.system.inequality(successor)]
+    digest = hashlib.sha256(f"1 {task.dt} {task.substeps}".encode())
     for value in numbers:
         digest.update(np.ascontiguousarray(value.detach().numpy().round(9) + 0.0).tobytes())
     return digest.hexdigest()[:24]
