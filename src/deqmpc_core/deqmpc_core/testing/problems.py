@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deqmpc_core.errors import UnknownNameError
-from deqmpc_core.tasks import Task, load_task, task_names
+from deqmpc_core.tasks import Task, load_task
 from deqmpc_core.types import Spheres
 
 Array = NDArray[np.float64]
@@ -54,6 +54,16 @@ class Problems(NamedTuple):
         """Number of spheres k."""
         return 0 if self.spheres is None else self.spheres.center.shape[-2]
 
+    @property
+    def cold(self) -> bool:
+        """Whether the first guess knows nothing but the start."""
+        blank = cold_guess(self.task, self.x0, self.horizon)
+        return torch.equal(self.guess.x, blank.x) and torch.equal(self.guess.u, blank.u)
+
+    def tiled(self, count: int) -> "Problems":
+        """`count` problems: these, over and over."""
+        return self.take(torch.arange(count) % self.batch)
+
     def take(self, rows: slice | Tensor) -> "Problems":
         """The problems of these rows."""
         spheres = self.spheres
@@ -74,19 +84,11 @@ def random_problems(
     """
     if kind not in _DRAW:
         raise UnknownNameError("kind of problem", kind, _DRAW)
-    task = _task(kind) if task is None else task
+    task = load_task(kind) if task is None else task
     drawn = [_DRAW[kind](np.random.default_rng((seed, i)), task.dt, horizon, obstacles) for i in range(count)]
     x0, path, centers, radii = (torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))
     spheres = Spheres(centers, radii) if obstacles else None
     return Problems(task, x0, path[:, :horizon], spheres, path[:, horizon:], cold_guess(task, x0, horizon))
-
-
-def _task(kind: str) -> Task:
-    if kind == "quadrotor" and kind not in task_names():
-        from deqmpc_core.testing.stand_in import quadrotor_task
-
-        return quadrotor_task()
-    return load_task(kind)
 
 
 def cold_guess(task: Task, x0: Tensor, horizon: int) -> Guess:
