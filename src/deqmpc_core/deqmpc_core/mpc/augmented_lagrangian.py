@@ -83,7 +83,8 @@ class TorchBackend:
 
 
 def _admit(problem: Problem, to_tolerance: bool) -> tuple[Tensor, Tensor]:
-    """Which samples have usable data (B,), and the status (B,) every sample has before the first iteration."""
+    """Which samples have usable data (B,), and every sample's status (B,) before the first
+    iteration."""
     batch = problem.x0.shape[0]
     finite = torch.stack([v.isfinite().flatten(1).all(1).expand(batch) for v in problem]).all(0)
     ordered = (problem.u_lo <= problem.u_hi).all(1).expand(batch)

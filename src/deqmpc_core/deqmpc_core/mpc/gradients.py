@@ -84,7 +84,7 @@ def _parameters(
         moved = (jx @ before[..., None] + ju @ s.u[..., None])[..., 0]
         total = (state.dynamics * moved + s.dynamics * successor).sum()
         if system.inequalities is not None:
-            value, jacobian = (f(state.x[:, 1:], named) for f in (system.inequality, system.inequality_jacobian))
-            moved = (jacobian @ s.x[..., None])[..., 0]
+            value = system.inequality(state.x[:, 1:], named)
+            moved = (system.inequality_jacobian(state.x[:, 1:], named) @ s.x[..., None])[..., 0]
             total = total + (state.inequality * moved + s.inequality * value).sum()
         return -torch.autograd.grad(total, leaf)[0]

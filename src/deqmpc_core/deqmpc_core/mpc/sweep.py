@@ -104,7 +104,7 @@ def factorise(hx: Tensor, hu: Tensor, hux: Tensor, jx: Tensor, ju: Tensor, free:
 
 
 def substitute(factors: Factors, gx: Tensor, gu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """s (B, T, n) of knots 1..T, s_u (B, T, m) and the dynamics' multiplier (B, T, n) for the linear terms gx,
+    """s (B, T, n) of knots 1..T, s_u (B, T, m) and the dynamics' multiplier (B, T, n) for linear terms gx and
     gu."""
     jx, ju, value, small, gain, cross, free = factors
     p, offsets, gradients = torch.zeros_like(gx[:, 0]), [], []

@@ -89,7 +89,7 @@ class System:
 
     def bounded(self, **bounds: tuple[float, float]) -> "System":
         """The robot with state bounds by name, vx=(-1.0, 1.0); they become parameters vx_min and vx_max."""
-        limits = {f"{k}_{end}": v for k, pair in bounds.items() for end, v in zip(("min", "max"), pair, strict=True)}
+        limits = {f"{k}_{end}": pair[i] for k, pair in bounds.items() for i, end in enumerate(("min", "max"))}
         place = {name: self.states.index(name) for name in bounds}
 
         def box(x: Symbols, p: Mapping[str, sympy.Symbol]) -> list[Any]:
