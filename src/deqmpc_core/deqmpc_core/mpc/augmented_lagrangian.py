@@ -113,11 +113,13 @@ def _primal(
         stationary = torch.where(active, (slope == 0) | tiny, stationary)
         search = active & descent & ~tiny
         scale, accepted, trial = _line_search(model, x, u, dx, du, duals, value, slope, search)
-        moved = search & accepted
+        # A decrease that the merit cannot resolve ends the search, but its full step is still a Newton step:
+        # taken unsearched it brings iterates below the square root of rounding.
+        moved = search & accepted | active & tiny
         scaled = scale[:, None, None]
         x = torch.where(moved[:, None, None], x + scaled * dx, x)
         u = torch.where(moved[:, None, None], u + scaled * du, u)
-        value = torch.where(moved, trial, value)
+        value = torch.where(search & accepted, trial, value)
         largest = torch.where(moved, (scaled * dx).abs().amax((1, 2)), largest)
         # No progress at the limit of rounding is not a failure.
         stationary = stationary | (search & ~accepted & (-slope <= rounding * (1.0 + value.abs())))
@@ -126,7 +128,7 @@ def _primal(
         raised = (damping * 100.0).clamp_min(1e-6)
         lowered = torch.where(damping < 1e-5, 0.0, 0.01 * damping)
         damping = torch.where(moved, lowered, torch.where(stuck, raised, damping))
-        active = active & ~give_up
+        active = active & ~(give_up | tiny)
         if not active.any():
             break
     return x, u, steps, stationary | (largest <= schedule.tolerance)
