@@ -37,12 +37,17 @@ def mrp_rate(p: sympy.Matrix, omega: sympy.Matrix) -> sympy.Matrix:
     return (((1 - square) * sympy.eye(3) + 2 * skew(p) + 2 * p * p.T) * omega) / 4
 
 
+def thrusts(u: Sequence[sympy.Symbol], k: Mapping[str, sympy.Symbol]) -> list[Any]:
+    """Thrust [N] of each of the four rotors."""
+    return [k["thrust_gain"] * ui + k["thrust_offset"] for ui in u]
+
+
 def dynamics(
     x: Sequence[sympy.Symbol], u: Sequence[sympy.Symbol], k: Mapping[str, sympy.Symbol]
 ) -> list[Any]:
     """Rigid body with four rotors (symbolic xdot)."""
     p, v, omega = (sympy.Matrix(x[i : i + 3]) for i in (3, 6, 9))
-    thrust = [k["thrust_gain"] * ui + k["thrust_offset"] for ui in u]
+    thrust = thrusts(u, k)
     lever = k["arm"] / sympy.sqrt(2).evalf()
     moment = sympy.Matrix(
         [

@@ -12,6 +12,7 @@ A robot of your own is one function and one `System`:
                       angles=(0,))
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,6 +28,7 @@ Symbols = Sequence[sympy.Symbol]
 Dynamics = Callable[[Symbols, Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
 Inequalities = Callable[[Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
 Parameters = Mapping[str, float | Tensor]
+_TURN = 2.0 * math.pi
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ class System:
 
     def bounded(self, **bounds: tuple[float, float]) -> "System":
         """The robot with state bounds by name, vx=(-1.0, 1.0); they become parameters vx_min and vx_max."""
-        limits = {f"{k}_{end}": pair[i] for k, pair in bounds.items() for i, end in enumerate(("min", "max"))}
+        limits = {f"{k}_{end}": v for k, pair in bounds.items() for end, v in zip(("min", "max"), pair, strict=True)}
         place = {name: self.states.index(name) for name in bounds}
 
         def box(x: Symbols, p: Mapping[str, sympy.Symbol]) -> list[Any]:
@@ -198,6 +200,19 @@ class System:
         """sum_i weight_i d2F_i (..., n+m, n+m) of rk4's successor F over (x, u), weight (..., n)."""
         return runge_kutta.curvature(self, x, u, weight, dt, substeps, parameters)
 
+    def semi_implicit(
+        self, x: Tensor, u: Tensor, dt: float, substeps: int = 1, parameters: Parameters | None = None
+    ) -> Tensor:
+        """One control interval by `substeps` semi-implicit Euler steps: velocities first, then coordinates by
+        the new velocities.
+        """
+        h, q = dt / substeps, self.configuration
+        for _ in range(substeps):
+            velocity = x[..., q:] + h * self.derivative(x, u, parameters)[..., q:]
+            moved = torch.cat([x[..., :q], velocity], -1)
+            x = torch.cat([x[..., :q] + h * self.derivative(moved, u, parameters)[..., :q], velocity], -1)
+        return x
+
     def to_branch(self, x: Tensor, x0: Tensor) -> Tensor:
         """x (..., n) with its attitude (MRP) and angles moved to the branch nearest to x0 (..., n)."""
         x = x.clone()
@@ -210,6 +225,15 @@ class System:
         for i in self.angles:
             x[..., i] -= 2 * torch.pi * torch.round((x[..., i] - x0[..., i]) / (2 * torch.pi))
         return x
+
+    def wrapped(self, x: Tensor, low: float = -math.pi) -> Tensor:
+        """x (..., n) with its angles in [low, low + 2 pi); an angle that is there already keeps its bits."""
+        columns = list(x.unbind(-1))
+        for i in self.angles:
+            angle = columns[i] - _TURN * torch.floor((columns[i].detach() - low) / _TURN)
+            angle = angle + _TURN * (angle.detach() < low).to(x)  # rounding may have put it past either end
+            columns[i] = angle - _TURN * (angle.detach() >= low + _TURN).to(x)
+        return torch.stack(columns, -1) if self.angles else x
 
     def to_short_mrp(self, x: Tensor) -> Tensor:
         """x (..., n) with the shadow set taken where |p| > 1: what a simulator does between steps."""

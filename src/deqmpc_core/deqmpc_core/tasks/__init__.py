@@ -4,10 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from deqmpc_core.errors import ConfigError, UnknownNameError
+from deqmpc_core.tasks.cartpole import cartpole
 from deqmpc_core.tasks.crazyflie import crazyflie
+from deqmpc_core.tasks.pendulum import pendulum
+from deqmpc_core.tasks.qpole import qpole
+from deqmpc_core.tasks.quadrotor import quadrotor
 from deqmpc_core.tasks.task import Task
 
-_TASKS: dict[str, Callable[..., Task]] = {"crazyflie": crazyflie}
+_TASKS: dict[str, Callable[..., Task]] = {
+    "cartpole": cartpole, "crazyflie": crazyflie, "pendulum": pendulum, "qpole": qpole, "quadrotor": quadrotor,
+}  # fmt: skip
 
 
 def task_names() -> tuple[str, ...]:

@@ -61,10 +61,15 @@ class CrazyflieTask(Task):
         attitude = rng.normal(0.0, (0.04, 0.04, 0.01))
         return np.concatenate([place, attitude, rng.normal(0.0, 0.35 * reach, 3), rng.normal(0.0, 0.8, 3)])
 
-    def reward(self, x: Tensor) -> Tensor:
-        """exp(2 - c/2), c = (100 |r|^2 + 10 |p|^2 + |v|^2 + 0.1 |omega|^2) / 200."""
+    def reward(self, x: Tensor, u: Tensor | None = None) -> Tensor:
+        """exp(2 - c/2), c = (100 |r|^2 + 10 |p|^2 + |v|^2 + 0.1 |omega|^2) / 200; no control term."""
         cost = (x.square() * x.new_tensor(_REWARD_WEIGHT)).sum(-1) / 200.0
         return torch.exp(2.0 - 0.5 * cost)
+
+    def success(self, states: Tensor) -> Tensor:
+        """A mean distance to the goal of at most 0.15 m over the last 5 s."""
+        last = states[:, -round(GOAL_WINDOW / self.dt) :, :3]
+        return (last - self.goal[:3]).norm(dim=-1).mean(1) <= GOAL_TOLERANCE
 
     def failure(self, before: Tensor, after: Tensor) -> str | None:
         """Non-finite, a sphere entered, out of the room by 0.3 m, tilt above 80 degrees, floor contact."""
@@ -131,5 +136,5 @@ def crazyflie(
         state_weight=torch.tensor(state_weight, dtype=real),
         control_weight=torch.tensor(control_weight, dtype=real),
         spheres=Spheres(centers, obstacle_radius), safety_margin=safety_margin,
-        expert=_EXPERT,
+        expert_numbers=_EXPERT,
     )  # fmt: skip
