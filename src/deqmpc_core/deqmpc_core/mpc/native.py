@@ -15,7 +15,7 @@ from deqmpc_core.mpc.kernels.build import kernels
 from deqmpc_core.mpc.problem import Problem
 from deqmpc_core.mpc.schedule import Schedule
 from deqmpc_core.systems.system import System
-from deqmpc_core.types import SolverState
+from deqmpc_core.types import Sensitivity, SolverState
 
 _CHUNK = 16  # fewest samples worth a thread of their own
 
@@ -81,11 +81,13 @@ class NativeBackend:
         _over_batch(batch, lambda first, last: kernel(first, last, *arguments))
         tensors = [torch.from_numpy(a).reshape(v.shape) for a, v in zip(primal, state[:5], strict=True)]
         numbers = torch.from_numpy(info)
-        return SolverState(*tensors, penalty=numbers[:, 3].clone()), torch.from_numpy(status), numbers
+        after = SolverState(*tensors, inequality=state.inequality, penalty=numbers[:, 3].clone())
+        return after, torch.from_numpy(status), numbers
 
     def adjoint(
-        self, problem: Problem, state: SolverState, penalty: Tensor, seed_x: Tensor, seed_u: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, problem: Problem, state: SolverState, penalty: Tensor, seed_x: Tensor, seed_u: Tensor,
+        exact: bool = False,
+    ) -> Sensitivity:  # fmt: skip
         """Eq. 12: s_x (B, T, n), s_u (B, T, m) with H s = seed, and the gradient to x0 (B, n)."""
         batch, (steps, n), m = problem.x0.shape[0], state.x.shape[1:], state.u.shape[2]
         sx, su, gx0 = np.zeros((batch, steps * n)), np.zeros((batch, (steps - 1) * m)), np.zeros((batch, n))
@@ -102,8 +104,9 @@ class NativeBackend:
         )  # fmt: skip
         kernel = self._kernels(nogil=True).adjoint_range
         _over_batch(batch, lambda first, last: kernel(first, last, *arguments))
-        return (
+        return Sensitivity(
             torch.from_numpy(sx).reshape(batch, steps, n)[:, 1:],
             torch.from_numpy(su).reshape(batch, steps - 1, m),
-            torch.from_numpy(gx0),
-        )
+            *(torch.zeros_like(v) for v in (state.dynamics, state.sphere, state.inequality)),
+            torch.from_numpy(gx0), torch.from_numpy(ok),
+        )  # fmt: skip

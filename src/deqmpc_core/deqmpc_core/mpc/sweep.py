@@ -1,4 +1,5 @@
-"""The dual-regularised Riccati sweep in batched torch; the kernels' `riccati` is the same recursion."""
+"""Riccati sweeps in batched torch: with penalised dynamics for Algorithm 1, with hard dynamics for the exact
+adjoint. The kernels' `riccati` has the same recursions."""
 
 from typing import NamedTuple
 
@@ -64,6 +65,65 @@ def newton_step(
         dx.append(step)
         du.append(control)
     return torch.stack(dx, 1), torch.stack(du, 1)
+
+
+class Factors(NamedTuple):
+    """Factorised quadratic with hard dynamics, per interval t = 0..T-1: Jacobians jx, ju (B, T, ·, ·), value
+    Hessians P of knot t+1, Cholesky factors of Quu, gains K, Qux, and which controls are free (B, T, m)."""
+
+    jx: Tensor
+    ju: Tensor
+    value: Tensor
+    small: Tensor
+    gain: Tensor
+    cross: Tensor
+    free: Tensor
+
+
+def factorise(hx: Tensor, hu: Tensor, hux: Tensor, jx: Tensor, ju: Tensor, free: Tensor) -> Factors:
+    """Riccati recursion of min 1/2 s'W s subject to s_{t+1} = A s_t + B s_u,t, s_0 = 0, s_u = 0 where not
+    free.
+
+    hx (B, T, n, n) of knots 1..T, hu (B, T, m, m), hux (B, T, m, n) couples u_t with x_t. NaN for a sample
+    with a non-positive pivot.
+    """
+    P, rows = torch.zeros_like(hx[:, 0]), []
+    for t in reversed(range(hx.shape[1])):
+        A, B, open_ = jx[:, t], ju[:, t], free[:, t]
+        P = P + hx[:, t]
+        both = open_[:, :, None] & open_[:, None, :]
+        Quu = torch.where(both, B.mT @ P @ B + hu[:, t], 0.0) + torch.diag_embed((~open_).to(hx))
+        Qux = torch.where(open_[:, :, None], B.mT @ P @ A + hux[:, t], 0.0)
+        small = _cholesky(Quu)
+        gain = -torch.cholesky_solve(Qux, small)
+        rows.append((P, small, gain, Qux))
+        P = A.mT @ P @ A + Qux.mT @ gain
+        P = 0.5 * (P + P.mT)
+    value, small, gain, cross = (torch.stack(v, 1) for v in zip(*reversed(rows), strict=True))
+    return Factors(jx, ju, value, small, gain, cross, free)
+
+
+def substitute(factors: Factors, gx: Tensor, gu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """s (B, T, n) of knots 1..T, s_u (B, T, m) and the dynamics' multiplier (B, T, n) for linear terms gx and
+    gu."""
+    jx, ju, value, small, gain, cross, free = factors
+    p, offsets, gradients = torch.zeros_like(gx[:, 0]), [], []
+    for t in reversed(range(gx.shape[1])):
+        p = p + gx[:, t]
+        gradients.append(p)
+        force = torch.where(free[:, t], gu[:, t] + _times(ju[:, t].mT, p), 0.0)
+        offset = -torch.cholesky_solve(force[..., None], small[:, t])[..., 0]
+        offsets.append(offset)
+        p = _times(jx[:, t].mT, p) + _times(cross[:, t].mT, offset)
+    step, states, controls = torch.zeros_like(p), [], []
+    for t, offset in enumerate(reversed(offsets)):
+        control = offset + _times(gain[:, t], step)
+        step = _times(jx[:, t], step) + _times(ju[:, t], control)
+        controls.append(control)
+        states.append(step)
+    sx = torch.stack(states, 1)
+    multiplier = (value @ sx[..., None])[..., 0] + torch.stack(gradients[::-1], 1)
+    return sx, torch.stack(controls, 1), multiplier
 
 
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -1,11 +1,13 @@
 """TrackingSolver: the differentiable MPC layer (Eqs. 5, 11, 12, Algorithm 1)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from deqmpc_core.errors import ConfigError, ShapeError
+from deqmpc_core.errors import ConfigError, ShapeError, UnknownNameError
+from deqmpc_core.mpc.gradients import FIELDS, gradients
 from deqmpc_core.mpc.native import NativeBackend
 from deqmpc_core.mpc.problem import Problem, per_knot, require, spheres_data
 from deqmpc_core.mpc.schedule import Schedule
@@ -19,7 +21,8 @@ _TO_TOLERANCE = 40  # augmented-Lagrangian iterations at most when al_iterations
 class TrackingSolver:
     """Tracks waypoints under the task's dynamics, control limits and spheres.
 
-    task: robot, interval, weights, limits, spheres. horizon: T. adjoint: "gauss_newton" (Eq. 12).
+    task: robot, interval, weights, limits, spheres. horizon: T.
+    adjoint: "gauss_newton" (Eq. 12) or "exact" (the derivative of a converged solution).
     tolerance: largest violation [state units] accepted when a call runs to tolerance.
     penalty_max, growth: mu_max and gamma of the penalty schedule.
     """
@@ -35,7 +38,7 @@ class TrackingSolver:
             raise ShapeError(f"horizon: expected at least 1 interval, got {self.horizon}")
         self._schedule = Schedule(_TO_TOLERANCE, newton_steps, growth, penalty_max, tolerance)
         self._margin = task.safety_margin if safety_margin is None else safety_margin
-        self._adjoint = _choice("adjoint", adjoint, ("gauss_newton",))
+        self._adjoint = _choice("adjoint", adjoint, ("gauss_newton", "exact"))
         self._method = _choice("method", method, ("augmented_lagrangian",))
         self._backend = _backend(_choice("backend", backend, ("native", "torch")), task, self.horizon)
 
@@ -49,7 +52,8 @@ class TrackingSolver:
         x0 = require("x0", x0, (None, self.task.n))
         count = (spheres or self.task.spheres or _NO_SPHERES).center.shape[-2]
         penalty = self._schedule.first_penalty(total_iterations)
-        return cold_start(x0, self.task.control_reference, count, self.horizon, penalty)
+        inequalities = len(self.task.system.symbolic_inequalities)
+        return cold_start(x0, self.task.control_reference, count, self.horizon, penalty, inequalities)
 
     def shift(
         self, state: SolverState, x0: Tensor, knots: float = 1.0, al_iterations: int = 2
@@ -62,6 +66,7 @@ class TrackingSolver:
         self, x0: Tensor, reference: Tensor, spheres: Spheres | None = None,
         state_weight: Tensor | None = None,
         control_weight: Tensor | None = None, limits: tuple[Tensor, Tensor] | None = None,
+        control_reference: Tensor | None = None, parameters: Mapping[str, Tensor] | None = None,
     ) -> Problem:  # fmt: skip
         """Validated data of one call; what is not given comes from the task."""
         task, horizon = self.task, self.horizon
@@ -73,15 +78,16 @@ class TrackingSolver:
         lo, hi = (task.u_lo, task.u_hi) if limits is None else limits
         wx = task.state_weight if state_weight is None else state_weight
         wu = task.control_weight if control_weight is None else control_weight
+        uref = task.control_reference if control_reference is None else control_reference
         return Problem(
             x0, require("reference", reference, (batch, horizon, task.n)),
             per_knot("state_weight", wx, batch, horizon, task.n),
             per_knot("control_weight", wu, batch, horizon, task.m),
-            per_knot("control_reference", task.control_reference, batch, horizon, task.m),
+            per_knot("control_reference", uref, batch, horizon, task.m),
             require("u_lo", lo[None] if lo.ndim == 1 else lo, (None, task.m)),
             require("u_hi", hi[None] if hi.ndim == 1 else hi, (None, task.m)),
             centers, radius,
-            torch.tensor([list(task.system.parameters.values())], dtype=torch.float64),
+            _parameters(task, parameters or {}, batch),
         )  # fmt: skip
 
     def __call__(
@@ -106,6 +112,7 @@ class TrackingSolver:
                 count,
                 self.horizon,
                 self._schedule.first_penalty(cold),
+                len(self.task.system.symbolic_inequalities),
             )
         self._check_state(warm, problem)
         tolerance = self._schedule.tolerance if al_iterations is None else 0.0
@@ -119,7 +126,7 @@ class TrackingSolver:
         x, u = state.x, state.u
         if torch.is_grad_enabled() and any(v.requires_grad for v in problem):
             x, u = _Implicit.apply(
-                self._backend, problem[1:], state, numbers[:, 4], problem.x0, *problem[1:4]
+                self._backend, self.task, self._adjoint == "exact", state, numbers[:, 4], *problem
             )
         return Solution(x, u, status, info, state)
 
@@ -132,30 +139,38 @@ class TrackingSolver:
 
 
 class _Implicit(torch.autograd.Function):
-    """Eq. 12 as autograd sees it: gradients to x0, reference, state and control weights."""
+    """The adjoint as autograd sees it: gradients to every field of the problem but the control limits."""
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, backend: Any, rest: tuple[Tensor, ...], state: SolverState, penalty: Tensor,
-        x0: Tensor, reference: Tensor, state_weight: Tensor, control_weight: Tensor,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        ctx.backend, ctx.state, ctx.penalty = backend, state, penalty
-        ctx.problem = Problem(x0.detach(), *(v.detach() for v in rest))
+        ctx: Any, backend: Any, task: Task, exact: bool, state: SolverState, penalty: Tensor, *fields: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        ctx.backend, ctx.task, ctx.exact, ctx.state, ctx.penalty = backend, task, exact, state, penalty
+        ctx.problem = Problem(*(v.detach() for v in fields))
         return state.x.clone(), state.u.clone()
 
     @staticmethod
     def backward(ctx: Any, seed_x: Tensor, seed_u: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        problem: Problem = ctx.problem
-        sx, su, gx0 = ctx.backend.adjoint(problem, ctx.state, ctx.penalty, seed_x, seed_u)
-        g_wx = -sx * (ctx.state.x[:, 1:] - problem.reference)
-        g_wu = -su * (ctx.state.u - problem.control_reference)
-        shared = (problem.state_weight.shape[0] == 1, problem.control_weight.shape[0] == 1)
-        g_wx = g_wx.sum(0, keepdim=True) if shared[0] else g_wx
-        g_wu = g_wu.sum(0, keepdim=True) if shared[1] else g_wu
-        return None, None, None, None, gx0, problem.state_weight * sx, g_wx, g_wu
+        problem, state, task = ctx.problem, ctx.state, ctx.task
+        sensitivity = ctx.backend.adjoint(problem, state, ctx.penalty, seed_x, seed_u, ctx.exact)
+        needed = zip(Problem._fields, ctx.needs_input_grad[5:], strict=True)
+        wanted = [name for name, needs in needed if needs and name in FIELDS]
+        found = gradients(task.system, task.dt, task.substeps, problem, state, sensitivity, wanted)
+        return None, None, None, None, None, *(found.get(name) for name in Problem._fields)
 
 
 _NO_SPHERES = Spheres(torch.zeros(0, 3), 0.0)
+
+
+def _parameters(task: Task, given: Mapping[str, Tensor], batch: int) -> Tensor:
+    """The model's parameters (1|B, P), those named in `given` (each () or (B,)) replaced."""
+    for name in given:
+        if name not in task.system.parameters:
+            raise UnknownNameError("model parameter", name, task.system.parameters)
+    rows = batch if any(v.ndim for v in given.values()) else 1
+    values = {**task.system.parameters, **given}
+    columns = [torch.as_tensor(v, dtype=torch.float64).expand(rows) for v in values.values()]
+    return torch.stack(columns, 1)
 
 
 def _choice(name: str, value: str, known: tuple[str, ...]) -> str:

@@ -7,7 +7,9 @@ from deqmpc_core.systems.system import System
 from deqmpc_core.types import SolverState
 
 
-def cold_start(x0: Tensor, control: Tensor, spheres: int, horizon: int, penalty: float) -> SolverState:
+def cold_start(
+    x0: Tensor, control: Tensor, spheres: int, horizon: int, penalty: float, inequalities: int = 0
+) -> SolverState:
     """tau^0: x0 (B, n) at every knot, the reference control (m,), multipliers zero."""
     batch, n = x0.shape
     m = control.shape[-1]
@@ -17,6 +19,7 @@ def cold_start(x0: Tensor, control: Tensor, spheres: int, horizon: int, penalty:
         dynamics=x0.new_zeros(batch, horizon, n, dtype=torch.float64),
         box=x0.new_zeros(batch, horizon, 2 * m, dtype=torch.float64),
         sphere=x0.new_zeros(batch, horizon, spheres, dtype=torch.float64),
+        inequality=x0.new_zeros(batch, horizon, inequalities, dtype=torch.float64),
         penalty=x0.new_full((batch,), penalty, dtype=torch.float64),
     )
 
@@ -29,7 +32,7 @@ def shift(system: System, state: SolverState, x0: Tensor, knots: float, penalty:
     """
     x = system.to_branch(state.x.detach(), x0.detach().to(state.x.dtype)[:, None].expand_as(state.x))
     x, u = _advance(x, knots), _advance(state.u.detach(), knots)
-    zeros = [torch.zeros_like(v) for v in (state.dynamics, state.box, state.sphere)]
+    zeros = [torch.zeros_like(v) for v in state[2:6]]
     return SolverState(x, u, *zeros, penalty=torch.full_like(state.penalty, penalty))
 
 

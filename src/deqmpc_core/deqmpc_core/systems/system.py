@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from deqmpc_core.errors import UnknownNameError
+from deqmpc_core.systems import runge_kutta
 
 Symbols = Sequence[sympy.Symbol]
 Dynamics = Callable[[Symbols, Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
@@ -117,6 +118,26 @@ class System:
         x, _, p, _ = self.symbolic
         return sympy.lambdify([x, p], self.symbolic_inequalities, modules="torch", cse=True)
 
+    @cached_property
+    def _torch_jacobian(self) -> "_Sparse":
+        x, u, p, xdot = self.symbolic
+        return _Sparse((x, u, p), sympy.Matrix(xdot).jacobian([*x, *u]))
+
+    @cached_property
+    def _torch_curvature(self) -> "_Sparse":
+        x, u, p, xdot = self.symbolic
+        return _weighted_hessian((x, u, p), [*x, *u], xdot)
+
+    @cached_property
+    def _torch_inequality_jacobian(self) -> "_Sparse":
+        x, _, p, _ = self.symbolic
+        return _Sparse((x, p), sympy.Matrix(self.symbolic_inequalities).jacobian(x))
+
+    @cached_property
+    def _torch_inequality_curvature(self) -> "_Sparse":
+        x, _, p, _ = self.symbolic
+        return _weighted_hessian((x, p), x, self.symbolic_inequalities)
+
     def _numbers(self, x: Tensor, parameters: Parameters | None) -> list[Tensor]:
         """Parameter values in the order of `parameters`; each a number or of a shape that broadcasts with
         x[..., 0]."""
@@ -133,6 +154,34 @@ class System:
             return x.new_zeros(*x.shape[:-1], 0)
         return _stacked(self._torch_inequalities(x.unbind(-1), self._numbers(x, parameters)), x)
 
+    def jacobian(self, x: Tensor, u: Tensor, parameters: Parameters | None = None) -> tuple[Tensor, Tensor]:
+        """f_x (..., n, n) and f_u (..., n, m) of the continuous dynamics, from their symbolic derivatives."""
+        numbers = self._numbers(x, parameters)
+        both = self._torch_jacobian(x, x.unbind(-1), u.unbind(-1), numbers)
+        return both[..., : self.n], both[..., self.n :]
+
+    def curvature(
+        self, x: Tensor, u: Tensor, weight: Tensor, parameters: Parameters | None = None
+    ) -> Tensor:
+        """sum_i weight_i d2f_i (..., n+m, n+m) over (x, u), weight (..., n)."""
+        numbers = self._numbers(x, parameters)
+        return self._torch_curvature(x, x.unbind(-1), u.unbind(-1), numbers, weight.unbind(-1))
+
+    def inequality_jacobian(self, x: Tensor, parameters: Parameters | None = None) -> Tensor:
+        """h_x (..., g, n)."""
+        if self.inequalities is None:
+            return x.new_zeros(*x.shape[:-1], 0, self.n)
+        return self._torch_inequality_jacobian(x, x.unbind(-1), self._numbers(x, parameters))
+
+    def inequality_curvature(
+        self, x: Tensor, weight: Tensor, parameters: Parameters | None = None
+    ) -> Tensor:
+        """sum_i weight_i d2h_i (..., n, n), weight (..., g)."""
+        if self.inequalities is None:
+            return x.new_zeros(*x.shape, self.n)
+        numbers = self._numbers(x, parameters)
+        return self._torch_inequality_curvature(x, x.unbind(-1), numbers, weight.unbind(-1))
+
     def rk4(
         self, x: Tensor, u: Tensor, dt: float, substeps: int = 1, parameters: Parameters | None = None
     ) -> Tensor:
@@ -145,6 +194,20 @@ class System:
             k4 = self.derivative(x + h * k3, u, parameters)
             x = x + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
         return x
+
+    def rk4_jacobian(
+        self, x: Tensor, u: Tensor, dt: float, substeps: int = 1, parameters: Parameters | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """rk4's successor (..., n) and its Jacobians A (..., n, n) and B (..., n, m); differentiable."""
+        successor, both, _ = runge_kutta.stages(self, x, u, dt, substeps, parameters)
+        return successor, both[..., : self.n], both[..., self.n :]
+
+    def rk4_curvature(
+        self, x: Tensor, u: Tensor, weight: Tensor, dt: float, substeps: int = 1,
+        parameters: Parameters | None = None,
+    ) -> Tensor:  # fmt: skip
+        """sum_i weight_i d2F_i (..., n+m, n+m) of rk4's successor F over (x, u), weight (..., n)."""
+        return runge_kutta.curvature(self, x, u, weight, dt, substeps, parameters)
 
     def semi_implicit(
         self, x: Tensor, u: Tensor, dt: float, substeps: int = 1, parameters: Parameters | None = None
@@ -190,6 +253,34 @@ class System:
         square = p.square().sum(-1, keepdim=True)
         p = torch.where(square > 1.0, -p / square.clamp_min(1e-12), p)
         return torch.cat([x[..., : block.start], p, x[..., block.stop :]], -1)
+
+
+class _Sparse:
+    """A symbolic matrix as a torch function that computes its non-zero entries alone."""
+
+    def __init__(self, arguments: Sequence[Symbols], matrix: Any) -> None:
+        places = [(r, c) for r in range(matrix.rows) for c in range(matrix.cols) if matrix[r, c] != 0]
+        self._shape, self._rows, self._columns = matrix.shape, [r for r, _ in places], [c for _, c in places]
+        entries = [matrix[r, c] for r, c in places]
+        self._function = sympy.lambdify(list(arguments), entries, modules="torch", cse=True)
+
+    def __call__(self, like: Tensor, *arguments: Sequence[Tensor]) -> Tensor:
+        """The matrix (..., rows, columns) with like's batch shape (...)."""
+        out = like.new_zeros(*like.shape[:-1], *self._shape)
+        if self._rows:
+            out[..., self._rows, self._columns] = _stacked(self._function(*arguments), like)
+        return out
+
+
+def _weighted_hessian(arguments: Sequence[Symbols], z: Symbols, expressions: Sequence[sympy.Expr]) -> _Sparse:
+    """sum_i weight_i d2e_i / dz dz of (*arguments, weight)."""
+    weight = sympy.symbols(f"w0:{len(expressions)}", real=True)
+    gradient = (sympy.Matrix([weight]) * sympy.Matrix(expressions).jacobian(z)).T
+    matrix = sympy.zeros(len(z), len(z))
+    for r in range(len(z)):
+        for c in range(r + 1):
+            matrix[r, c] = matrix[c, r] = sympy.diff(gradient[r], z[c])
+    return _Sparse((*arguments, weight), matrix)
 
 
 def _stacked(rows: Sequence[Any], like: Tensor) -> Tensor:
