@@ -13,10 +13,11 @@ from torch import Tensor
 
 from deqmpc_core.mpc.kernels.build import kernels
 from deqmpc_core.mpc.problem import Problem
-from deqmpc_core.mpc.schedule import Schedule
+from deqmpc_core.mpc.schedule import Barrier, Schedule
 from deqmpc_core.systems.system import System
 from deqmpc_core.types import Sensitivity, SolverState
 
+Array = NDArray[np.float64]
 _CHUNK = 16  # fewest samples worth a thread of their own
 
 
@@ -25,13 +26,13 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="deqmpc-solver")
 
 
-def _array(value: Tensor, rows: int | None = None) -> NDArray[np.float64]:
-    """Contiguous (rows, -1) view or copy."""
+def _array(value: Tensor, rows: int | None = None) -> Array:
+    """Contiguous float64 (rows, -1) view or copy."""
     array = value.detach().numpy()
-    return np.ascontiguousarray(array.reshape(array.shape[0] if rows is None else rows, -1))
+    return np.ascontiguousarray(array.reshape(array.shape[0] if rows is None else rows, -1), np.float64)
 
 
-def _over_batch(batch: int, run: Callable[[int, int], None]) -> None:
+def over_batch(batch: int, run: Callable[[int, int], None]) -> None:
     """Run `run(first, last)` over [0, batch), in chunks on the pool where that pays."""
     workers = min(torch.get_num_threads(), batch // _CHUNK)
     if workers <= 1:
@@ -44,69 +45,101 @@ def _over_batch(batch: int, run: Callable[[int, int], None]) -> None:
 
 
 class NativeBackend:
-    """Kernels of one system, horizon and interval; the first call compiles (or loads the cache) and warms
-    them."""
+    """Kernels of one system, horizon and interval; the first call compiles them or loads the cache."""
 
     def __init__(self, system: System, horizon: int, dt: float, substeps: int) -> None:
-        self._system, self._horizon, self._dt, self._substeps = system, horizon, dt, substeps
+        self.system, self.horizon, self.dt, self.substeps = system, horizon, dt, substeps
 
-    def _kernels(self, nogil: bool) -> ModuleType:
-        return kernels(self._system, self._horizon, self._substeps, nogil)
+    def kernels(self, part: str, nogil: bool) -> ModuleType:
+        """The compiled module of a part (see `kernels.build`)."""
+        return kernels(self.system, self.horizon, self.substeps, part, nogil)
 
-    def _data(self, problem: Problem) -> tuple[tuple[NDArray[np.float64], ...], int]:
-        """The kernels' shared argument block (reference … parameters) and the spheres' knot stride."""
-        rows = [_array(v) for v in problem[1:7]]
+    def data(self, problem: Problem) -> tuple[Array | int | float, ...]:
+        """The kernels' shared argument block: reference … limits, centers, their stride, radius, parameters, dt."""
         stride = 3 * problem.radius.shape[1] if problem.centers.shape[1] > 1 else 0
-        return (*rows, _array(problem.centers), _array(problem.radius), _array(problem.parameters)), stride
+        rows = [_array(v) for v in problem[1:7]]
+        return (
+            *rows, _array(problem.centers), stride, _array(problem.radius), _array(problem.parameters), self.dt
+        )  # fmt: skip
 
     def solve(
         self, problem: Problem, state: SolverState, schedule: Schedule
     ) -> tuple[SolverState, Tensor, Tensor]:
-        """New state, status codes (B,) and info (B, 5): violation, cost, Newton steps, next and last
-        penalty."""
-        batch = problem.x0.shape[0]
-        primal = [np.array(_array(v), copy=True) for v in state[:5]]
-        penalty = _array(state.penalty, batch)[:, 0]
-        status = np.zeros(batch, dtype=np.int64)
-        info = np.zeros((batch, 5))
-        rows, stride = self._data(problem)
-        *weights, centers, radius, parameters = rows
-        x0 = _array(problem.x0)
+        """The augmented Lagrangian: new state, status codes (B,) and info (B, 5): violation, cost, Newton steps,
+        next and last penalty."""
+        run = _Run(problem, state, 3)
+        penalty = _array(state.penalty, run.batch)[:, 0]
+        kernel = self.kernels("augmented_lagrangian", nogil=run.batch > 1).solve_range
         arguments = (
-            x0, *weights, centers, stride, radius, parameters, self._dt, *primal, penalty,
-            schedule.iterations, schedule.newton_steps, schedule.growth, schedule.penalty_max,
-            schedule.tolerance, status, info,
+            _array(problem.x0), *self.data(problem), *run.arrays, penalty, schedule.iterations,
+            schedule.newton_steps, schedule.growth, schedule.penalty_max, schedule.tolerance, run.status, run.info,
         )  # fmt: skip
-        kernel = self._kernels(nogil=batch > 1).solve_range
-        _over_batch(batch, lambda first, last: kernel(first, last, *arguments))
-        tensors = [torch.from_numpy(a).reshape(v.shape) for a, v in zip(primal, state[:5], strict=True)]
-        numbers = torch.from_numpy(info)
-        after = SolverState(*tensors, inequality=state.inequality, penalty=numbers[:, 3].clone())
-        return after, torch.from_numpy(status), numbers
+        over_batch(run.batch, lambda first, last: kernel(first, last, *arguments))
+        return run.result(problem)
+
+    def solve_interior(
+        self, problem: Problem, state: SolverState, barrier: Barrier
+    ) -> tuple[SolverState, Tensor, Tensor]:
+        """The interior point from the state's x and u: as `solve`, the barrier in the penalty's places."""
+        run = _Run(problem, state, 6)
+        kernel = self.kernels("interior_point", nogil=run.batch > 1).interior_range
+        arguments = (
+            _array(problem.x0), *self.data(problem), *run.arrays, barrier.iterations, barrier.tolerance,
+            barrier.numbers(), run.status, run.info,
+        )  # fmt: skip
+        over_batch(run.batch, lambda first, last: kernel(first, last, *arguments))
+        return run.result(problem)
 
     def adjoint(
         self, problem: Problem, state: SolverState, penalty: Tensor, seed_x: Tensor, seed_u: Tensor,
-        exact: bool = False,
+        exact: bool = False, barrier: bool = False,
     ) -> Sensitivity:  # fmt: skip
-        """Eq. 12: s_x (B, T, n), s_u (B, T, m) with H s = seed, and the gradient to x0 (B, n)."""
-        batch, (steps, n), m = problem.x0.shape[0], state.x.shape[1:], state.u.shape[2]
-        sx, su, gx0 = np.zeros((batch, steps * n)), np.zeros((batch, (steps - 1) * m)), np.zeros((batch, n))
-        ok = np.zeros(batch, dtype=np.bool_)
-        rows, stride = self._data(problem)
-        *weights, centers, radius, parameters = rows
-        x, u, _, box, sphere = (_array(v) for v in state[:5])
-        seeds = _array(seed_x.to(torch.float64)), _array(seed_u.to(torch.float64))
-        mu = _array(penalty, batch)[:, 0]
-
+        """Solution of the adjoint system for a loss with gradient seed_x (B, T+1, n), seed_u (B, T, m); options
+        as in the torch backend."""
+        run = _Run(problem, state, 3)
+        x, u, eta, lam, work = run.arrays
+        out = [np.zeros_like(v) for v in (x, u, eta, lam)]
+        ok = np.zeros(run.batch, dtype=np.bool_)
+        kernel = self.kernels("adjoint", nogil=True).adjoint_range
         arguments = (
-            x, u, *weights, centers, stride, radius, parameters, self._dt, box, sphere, mu, *seeds,
-            sx, su, gx0, ok,
+            x, *self.data(problem), u, eta, lam, _array(penalty, run.batch)[:, 0], exact, barrier,
+            _array(seed_x), _array(seed_u), work, *out, ok,
         )  # fmt: skip
-        kernel = self._kernels(nogil=True).adjoint_range
-        _over_batch(batch, lambda first, last: kernel(first, last, *arguments))
-        return Sensitivity(
-            torch.from_numpy(sx).reshape(batch, steps, n)[:, 1:],
-            torch.from_numpy(su).reshape(batch, steps - 1, m),
-            *(torch.zeros_like(v) for v in (state.dynamics, state.sphere, state.inequality)),
-            torch.from_numpy(gx0), torch.from_numpy(ok),
-        )  # fmt: skip
+        over_batch(run.batch, lambda first, last: kernel(first, last, *arguments))
+        sx, su, seta, slam = (
+            torch.from_numpy(v).reshape(run.batch, -1, w) for v, w in zip(out, run.widths, strict=True)
+        )
+        _, inequality, sphere = split_multipliers(slam, su.shape[2], problem)
+        return Sensitivity(sx[:, 1:], su, seta, sphere, inequality, sx[:, 0], torch.from_numpy(ok))
+
+
+class _Run:
+    """Arrays of one call: copies of the state for the kernels to improve, in their layout."""
+
+    def __init__(self, problem: Problem, state: SolverState, work: int) -> None:
+        lam = torch.cat([state.box, state.inequality, state.sphere], -1)
+        parts = (state.x, state.u, state.dynamics, lam)
+        self.batch = problem.x0.shape[0]
+        self.widths = [v.shape[2] for v in parts]
+        copies = [np.array(_array(v), copy=True) for v in parts]
+        self.arrays = (*copies, np.empty((self.batch, work * copies[3].shape[1])))
+        self.status = np.zeros(self.batch, dtype=np.int64)
+        self.info = np.zeros((self.batch, 5))
+
+    def result(self, problem: Problem) -> tuple[SolverState, Tensor, Tensor]:
+        x, u, eta, lam = (
+            torch.from_numpy(v).reshape(self.batch, -1, w)
+            for v, w in zip(self.arrays[:4], self.widths, strict=True)
+        )
+        box, inequality, sphere = split_multipliers(lam, u.shape[2], problem)
+        info = torch.from_numpy(self.info)
+        state = SolverState(x, u, eta, box, sphere, inequality, info[:, 3].clone())
+        return state, torch.from_numpy(self.status), info
+
+
+def split_multipliers(lam: Tensor, controls: int, problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
+    """Box (B, T, 2m), inequality (B, T, g) and sphere (B, T, k) parts of the kernels' layout."""
+    spheres = problem.radius.shape[1]
+    own = lam.shape[2] - 2 * controls - spheres
+    box, inequality, sphere = lam.split([2 * controls, own, spheres], dim=2)
+    return box, inequality, sphere

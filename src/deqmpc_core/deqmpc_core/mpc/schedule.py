@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -21,3 +24,34 @@ class Schedule:
     def first_penalty(self, iterations: int) -> float:
         """mu that grows to penalty_max at the last of `iterations` (Section 4.2.3)."""
         return self.penalty_max * self.growth ** -(iterations - 1)
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """Numbers of the interior point.
+
+    first, last: barrier tau at the start and the end. smallest: least slack of the first guess. shrink: factor of
+    tau after a step whose line search kept more than `step_primal` and whose fraction to the boundary was above
+    `step_fraction`. curvature: share of the spheres' own curvature in the Hessian. tolerance: residual and step at
+    which a solve at the last tau has converged.
+    """
+
+    first: float
+    smallest: float
+    shrink: float
+    step_primal: float
+    step_fraction: float
+    curvature: float
+    last: float = 1e-5
+    iterations: int = 100
+    tolerance: float = 5e-5
+
+    def numbers(self) -> NDArray[np.float64]:
+        """In the order of the kernel's arguments."""
+        return np.array([
+            self.first, self.last, self.smallest, self.shrink, self.step_primal, self.step_fraction, self.curvature
+        ])  # fmt: skip
+
+
+COLD = Barrier(first=0.2, smallest=0.1, shrink=0.2, step_primal=0.8, step_fraction=0.6, curvature=1.0)
+WARM = Barrier(first=0.02, smallest=0.01, shrink=0.1, step_primal=0.5, step_fraction=0.1, curvature=0.5)

@@ -145,7 +145,13 @@ def solve_sample(
                 damping = max(1e-6, 100.0 * damping)
                 continue
             if -slope <= 1e-14 * (1.0 + abs(value)):
+                # Too small for the merit to resolve: still a Newton step, taken unsearched.
                 stationary = True
+                for e in range(HORIZON * NX):
+                    largest = max(largest, abs(dx[NX + e]))
+                    x[NX + e] += dx[NX + e]
+                for e in range(HORIZON * NU):
+                    u[e] += du[e]
                 break
             scale = 1.0
             accepted = False
