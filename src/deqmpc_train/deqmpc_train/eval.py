@@ -12,7 +12,7 @@ from torch import Tensor
 from deqmpc_core.bundle import load_policy
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task
-from deqmpc_core.tasks.crazyflie import GOAL_TOLERANCE, GOAL_WINDOW
+from deqmpc_core.tasks.crazyflie import GOAL_WINDOW
 from deqmpc_core.types import Observation
 from deqmpc_sim.envs import Rollout, roll_out
 from deqmpc_train.config import TrainConfig
@@ -105,9 +105,9 @@ def evaluate(
 
 
 def success(task: Task, flight: Rollout) -> list[bool]:
-    """No failure, and a mean distance to the goal of at most 0.15 m over the last 5 s."""
-    near = _final_distance(task, flight) <= GOAL_TOLERANCE
-    return [bool(n) and why is None for n, why in zip(near, flight.failures, strict=True)]
+    """No failure, and the task's own rule."""
+    done = task.success(flight.states)
+    return [bool(d) and why is None for d, why in zip(done, flight.failures, strict=True)]
 
 
 def step_times(policy: Policy, begin: Tensor, iterations: int) -> StepTimes:

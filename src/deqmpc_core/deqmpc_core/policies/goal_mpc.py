@@ -14,6 +14,6 @@ class GoalMpcPolicy(Policy):
         return x0.new_zeros(x0.shape[0], 0)
 
     def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
-        """The goal at every knot."""
-        goal = self.task.goal.to(x0)
-        return NetworkAnswer(goal.expand(plan.shape).contiguous(), z, x0.new_zeros(x0.shape[0]))
+        """The goal at every knot, its angles on the branch of x0."""
+        goal = self.task.system.to_branch(self.task.goal.to(x0).expand_as(x0), x0)
+        return NetworkAnswer(goal[:, None].expand(plan.shape).contiguous(), z, x0.new_zeros(x0.shape[0]))

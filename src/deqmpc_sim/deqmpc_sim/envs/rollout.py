@@ -31,14 +31,14 @@ def roll_out(task: Task, policy: Policy, starts: Tensor, steps: int, iterations:
     failures: list[str | None] = [None] * starts.shape[0]
     for _ in range(steps):
         plan, state = policy(Observation(x), state, iterations)
-        u = plan.u[:, 0]
+        u = task.limited(plan.u[:, 0])
         after = task.step(x, u)
         failures = [why or task.failure(a, b) for why, a, b in zip(failures, x, after, strict=True)]
         alive = torch.tensor([why is None for why in failures])
-        returns += torch.where(alive, task.reward(after), torch.zeros_like(returns))
+        returns += torch.where(alive, task.reward(after, u), torch.zeros_like(returns))
         x = after
         states.append(x)
-        actions.append(torch.minimum(torch.maximum(u, task.u_lo), task.u_hi))
+        actions.append(u)
     return Rollout(torch.stack(states, 1), torch.stack(actions, 1), returns, failures)
 
 

@@ -46,12 +46,13 @@ class TaskVectorEnv(VectorEnv):
     def step(self, actions: NDArray[np.float64]) -> tuple[Any, ...]:
         """One interval; environments that ended at the last step begin anew instead, with reward 0."""
         before, fresh = self._x, self._ended.copy()
-        after = self.task.step(before, torch.as_tensor(np.asarray(actions), dtype=torch.float64))
+        u = self.task.limited(torch.as_tensor(np.asarray(actions), dtype=torch.float64))
+        after = self.task.step(before, u)
         reasons = [
             None if f else self.task.failure(a, b) for f, a, b in zip(fresh, before, after, strict=True)
         ]
         failed = np.array([why is not None for why in reasons])
-        reward = np.where(failed | fresh, 0.0, self.task.reward(after).numpy())
+        reward = np.where(failed | fresh, 0.0, self.task.reward(after, u).numpy())
         self._x, self._age = after, self._age + 1
         truncated = (self._age >= self.task.episode_steps) & ~failed & ~fresh
         self._begin(fresh)
