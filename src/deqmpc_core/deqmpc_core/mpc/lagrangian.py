@@ -81,6 +81,8 @@ class Lagrangian:
     def normals(self, x: Tensor) -> Tensor:
         """Gradients (B, T, k+g, n) of spheres and the robot's inequalities to the knot's state."""
         own = self.system.inequality_jacobian(x[:, 1:], self._parameters)
+        if self.system.position is None:
+            return own
         offsets = self.offsets(x)
         spheres = x.new_zeros(*offsets.shape[:-1], x.shape[-1])
         spheres[..., self.place] = -2.0 * offsets

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from deqmpc_core.errors import UnknownNameError
 from deqmpc_core.systems import runge_kutta
+from deqmpc_core.systems.lambdified import SparseMatrix, stacked, weighted_hessian
 
 Symbols = Sequence[sympy.Symbol]
 Dynamics = Callable[[Symbols, Symbols, Mapping[str, sympy.Symbol]], Sequence[Any]]
@@ -109,6 +110,12 @@ class System:
         return self.constrained(box, **limits)
 
     @cached_property
+    def symbolic_jacobian(self) -> sympy.Matrix:
+        """Derivatives (n, n+m) of xdot to x and u."""
+        x, u, _, xdot = self.symbolic
+        return sympy.Matrix(xdot).jacobian([*x, *u])
+
+    @cached_property
     def _torch_function(self) -> Callable[..., list[Tensor]]:
         x, u, p, xdot = self.symbolic
         return sympy.lambdify([x, u, p], xdot, modules="torch", cse=True)
@@ -119,24 +126,24 @@ class System:
         return sympy.lambdify([x, p], self.symbolic_inequalities, modules="torch", cse=True)
 
     @cached_property
-    def _torch_jacobian(self) -> "_Sparse":
-        x, u, p, xdot = self.symbolic
-        return _Sparse((x, u, p), sympy.Matrix(xdot).jacobian([*x, *u]))
+    def _torch_jacobian(self) -> SparseMatrix:
+        x, u, p, _ = self.symbolic
+        return SparseMatrix((x, u, p), self.symbolic_jacobian)
 
     @cached_property
-    def _torch_curvature(self) -> "_Sparse":
-        x, u, p, xdot = self.symbolic
-        return _weighted_hessian((x, u, p), [*x, *u], xdot)
+    def _torch_curvature(self) -> SparseMatrix:
+        x, u, p, _ = self.symbolic
+        return weighted_hessian((x, u, p), [*x, *u], self.symbolic_jacobian)
 
     @cached_property
-    def _torch_inequality_jacobian(self) -> "_Sparse":
+    def _torch_inequality_jacobian(self) -> SparseMatrix:
         x, _, p, _ = self.symbolic
-        return _Sparse((x, p), sympy.Matrix(self.symbolic_inequalities).jacobian(x))
+        return SparseMatrix((x, p), sympy.Matrix(self.symbolic_inequalities).jacobian(x))
 
     @cached_property
-    def _torch_inequality_curvature(self) -> "_Sparse":
+    def _torch_inequality_curvature(self) -> SparseMatrix:
         x, _, p, _ = self.symbolic
-        return _weighted_hessian((x, p), x, self.symbolic_inequalities)
+        return weighted_hessian((x, p), x, sympy.Matrix(self.symbolic_inequalities).jacobian(x))
 
     def _numbers(self, x: Tensor, parameters: Parameters | None) -> list[Tensor]:
         """Parameter values in the order of `parameters`; each a number or of a shape that broadcasts with
@@ -146,13 +153,13 @@ class System:
 
     def derivative(self, x: Tensor, u: Tensor, parameters: Parameters | None = None) -> Tensor:
         """xdot (..., n) of x (..., n) and u (..., m); differentiable, any device and dtype."""
-        return _stacked(self._torch_function(x.unbind(-1), u.unbind(-1), self._numbers(x, parameters)), x)
+        return stacked(self._torch_function(x.unbind(-1), u.unbind(-1), self._numbers(x, parameters)), x)
 
     def inequality(self, x: Tensor, parameters: Parameters | None = None) -> Tensor:
         """h (..., g) of x (..., n)."""
         if self.inequalities is None:
             return x.new_zeros(*x.shape[:-1], 0)
-        return _stacked(self._torch_inequalities(x.unbind(-1), self._numbers(x, parameters)), x)
+        return stacked(self._torch_inequalities(x.unbind(-1), self._numbers(x, parameters)), x)
 
     def jacobian(self, x: Tensor, u: Tensor, parameters: Parameters | None = None) -> tuple[Tensor, Tensor]:
         """f_x (..., n, n) and f_u (..., n, m) of the continuous dynamics, from their symbolic derivatives."""
@@ -253,37 +260,3 @@ class System:
         square = p.square().sum(-1, keepdim=True)
         p = torch.where(square > 1.0, -p / square.clamp_min(1e-12), p)
         return torch.cat([x[..., : block.start], p, x[..., block.stop :]], -1)
-
-
-class _Sparse:
-    """A symbolic matrix as a torch function that computes its non-zero entries alone."""
-
-    def __init__(self, arguments: Sequence[Symbols], matrix: Any) -> None:
-        places = [(r, c) for r in range(matrix.rows) for c in range(matrix.cols) if matrix[r, c] != 0]
-        self._shape, self._rows, self._columns = matrix.shape, [r for r, _ in places], [c for _, c in places]
-        entries = [matrix[r, c] for r, c in places]
-        self._function = sympy.lambdify(list(arguments), entries, modules="torch", cse=True)
-
-    def __call__(self, like: Tensor, *arguments: Sequence[Tensor]) -> Tensor:
-        """The matrix (..., rows, columns) with like's batch shape (...)."""
-        out = like.new_zeros(*like.shape[:-1], *self._shape)
-        if self._rows:
-            out[..., self._rows, self._columns] = _stacked(self._function(*arguments), like)
-        return out
-
-
-def _weighted_hessian(arguments: Sequence[Symbols], z: Symbols, expressions: Sequence[sympy.Expr]) -> _Sparse:
-    """sum_i weight_i d2e_i / dz dz of (*arguments, weight)."""
-    weight = sympy.symbols(f"w0:{len(expressions)}", real=True)
-    gradient = (sympy.Matrix([weight]) * sympy.Matrix(expressions).jacobian(z)).T
-    matrix = sympy.zeros(len(z), len(z))
-    for r in range(len(z)):
-        for c in range(r + 1):
-            matrix[r, c] = matrix[c, r] = sympy.diff(gradient[r], z[c])
-    return _Sparse((*arguments, weight), matrix)
-
-
-def _stacked(rows: Sequence[Any], like: Tensor) -> Tensor:
-    """Rows (tensors or numbers) as one tensor (..., len(rows)) of like's batch shape."""
-    tensors = [r if isinstance(r, Tensor) else like.new_tensor(float(r)) for r in rows]
-    return torch.stack(torch.broadcast_tensors(like[..., 0], *tensors)[1:], -1)

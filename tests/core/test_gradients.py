@@ -1,0 +1,159 @@
+"""Both adjoints of the solver against central finite differences, for every datum of the problem."""
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from deqmpc_core.mpc import Spheres, TrackingSolver
+from deqmpc_core.tasks import load_task
+
+SAMPLES, HORIZON, STEP = 3, 4, 1e-6
+FIELDS = (
+    "x0", "reference", "state_weight", "control_weight", "control_reference", "center", "radius", "parameters",
+)  # fmt: skip
+EXACT, GAUSS_NEWTON = 1e-6, 0.5  # relative errors
+Values = dict[str, Tensor]
+
+
+class Case(NamedTuple):
+    """Options of a task; half the width of its control limits; the state with an active upper bound; how far
+    the reference pulls that state and its coordinate (negative every other sample)."""
+
+    options: dict[str, object]
+    width: float
+    bounded: str
+    pull: float
+
+
+CASES = {
+    "pendulum": Case({}, 2.0, "thetadot", 0.5),
+    "cartpole": Case({"control_weight": (1e-5,)}, 20.0, "thetadot", 0.5),
+    "qpole": Case({"control_weight": (1e-2,) * 4}, 0.05, "vz", 0.05),
+    "crazyflie": Case({"control_weight": (10.0,) * 4}, 0.03, "vz", 0.1),
+}
+
+
+def make_solver(name: str, backend: str, adjoint: str) -> TrackingSolver:
+    task = load_task(name, **CASES[name].options)
+    substeps = 1 if task.n > 4 else 2
+    task = replace(task, substeps=substeps, system=task.system.bounded(**{CASES[name].bounded: (-99.0, 99.0)}), spheres=None)
+    # A step moves every active constraint by less than lambda / mu: the first iterate keeps its active set.
+    return TrackingSolver(task, HORIZON, backend=backend, adjoint=adjoint, penalty_max=1e5, safety_margin=0.0)
+
+
+def data(solver: TrackingSolver, case: Case) -> tuple[Values, tuple[Tensor, Tensor]]:
+    """What the solver differentiates (a leading 1: shared by the samples), and control limits.
+
+    Limits, state bound and a sphere below leave a little room around a flight that exists; the reference
+    pulls out of it.
+    """
+    task, bounded = solver.task, solver.task.system.states.index(case.bounded)
+    generator = torch.Generator().manual_seed(5)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=torch.float64) - 0.5
+
+    x = [task.goal + 0.2 * noise(SAMPLES, task.n)]
+    for u in (task.control_reference + case.width * noise(HORIZON, SAMPLES, task.m)).unbind(0):
+        x.append(task.system.rk4(x[-1], u, task.dt, task.substeps))
+    flight = torch.stack(x[1:], 1)
+    reference = flight + 0.02 * noise(*flight.shape)
+    sign = torch.tensor([1.0, -1.0, 1.0], dtype=torch.float64)[:, None]
+    for i in (bounded, 2 if task.system.position == 0 else bounded - task.system.configuration):
+        reference[..., i] += case.pull * sign
+    parameters = torch.tensor([list(task.system.parameters.values())], dtype=torch.float64).repeat(SAMPLES, 1)
+    parameters[:, -1] = flight[..., bounded].amax(1) + 0.1 * case.pull
+    values = {
+        "x0": x[0],
+        "reference": reference,
+        "state_weight": task.state_weight[None, None],
+        "control_weight": task.control_weight.expand(SAMPLES, HORIZON, task.m).clone(),
+        "control_reference": task.control_reference.expand(1, HORIZON, task.m).clone(),
+        "parameters": parameters,
+    }
+    if task.system.position is not None:
+        below = flight[:, 2, None, :3] - torch.tensor([0.02, 0.01, 0.2], dtype=torch.float64)
+        values |= {"center": below, "radius": torch.full((1, 1), 0.2, dtype=torch.float64)}
+    hover = task.control_reference[None]
+    return values, (hover - case.width, hover + case.width)
+
+
+def solve(solver: TrackingSolver, values: Values, limits, iterations: int, warm):  # noqa: ANN001, ANN201
+    names = solver.task.system.parameters
+    spheres = Spheres(values["center"], values["radius"]) if "center" in values else None
+    return solver(
+        values["x0"], values["reference"], warm=warm, al_iterations=iterations, spheres=spheres,
+        state_weight=values["state_weight"], control_weight=values["control_weight"],
+        control_reference=values["control_reference"], limits=limits,
+        parameters=dict(zip(names, values["parameters"].unbind(1), strict=True)),
+    )  # fmt: skip
+
+
+def converged(solver: TrackingSolver, values: Values, limits):  # noqa: ANN001, ANN201
+    spheres = Spheres(values["center"], values["radius"]) if "center" in values else None
+    return solve(solver, values, limits, 16, solver.initial_state(values["x0"], 6, spheres)).state
+
+
+class Slopes(NamedTuple):
+    """Slope of a random loss along a random direction of each field: by finite differences, by adjoint."""
+
+    expected: dict[str, float]
+    found: dict[tuple[str, str], float]
+
+
+@lru_cache(maxsize=None)
+def slopes(name: str, backend: str) -> Slopes:
+    solvers = {mode: make_solver(name, backend, mode) for mode in ("exact", "gauss_newton")}
+    solver = solvers["exact"]
+    values, limits = data(solver, CASES[name])
+    generator = torch.Generator().manual_seed(9)
+
+    def noise(shape: torch.Size) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    relative = ("state_weight", "control_weight", "parameters")
+    directions = {k: noise(v.shape) * (v.abs() if k in relative else 1.0) for k, v in values.items()}
+    base = converged(solver, values, limits)
+    for kind in (base.box, base.inequality, *([base.sphere] if "center" in values else [])):
+        assert (kind > 0).any(), "the case has lost its active constraints"
+    seed_x, seed_u = noise(base.x.shape), noise(base.u.shape)
+    expected = finite_differences(solver, values, directions, limits, base, (seed_x, seed_u))
+    found = {}
+    for mode, each in solvers.items():
+        leaves = {k: v.clone().requires_grad_() for k, v in values.items()}
+        solution = solve(each, leaves, limits, 1, base)
+        ((solution.x * seed_x).sum() + (solution.u * seed_u).sum()).backward()
+        found |= {(mode, k): float((v.grad * directions[k]).sum()) for k, v in leaves.items()}
+    return Slopes(expected, found)
+
+
+def finite_differences(solver, values: Values, directions: Values, limits, base, seeds) -> dict[str, float]:  # noqa: ANN001
+    """All perturbed problems as one batch, from the unperturbed solution."""
+    variants = [(k, sign) for k in values for sign in (1.0, -1.0)]
+    batch: dict[str, list[Tensor]] = {k: [] for k in values}
+    for field, sign in variants:
+        for k, v in values.items():
+            moved = v + sign * STEP * directions[k] if k == field else v
+            batch[k].append(moved.expand(SAMPLES, *v.shape[1:]))
+    warm = type(base)(*(v.repeat(len(variants), *[1] * (v.ndim - 1)) for v in base))
+    solution = solve(solver, {k: torch.cat(v) for k, v in batch.items()}, limits, 6, warm)
+    loss = sum((v.unflatten(0, (-1, SAMPLES)) * s).sum((1, 2, 3)) for v, s in zip(solution[:2], seeds, strict=True))
+    rise = (loss[0::2] - loss[1::2]) / (2.0 * STEP)
+    return dict(zip(values, rise.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("mode", ["exact", "gauss_newton"])
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("backend", ["torch"])
+def test_slopes_equal_finite_differences(backend: str, name: str, mode: str, field: str) -> None:
+    """At convergence, with active controls, spheres and state bounds."""
+    if field in ("center", "radius") and name in ("pendulum", "cartpole"):
+        pytest.skip("no position, no spheres")
+    expected, found = slopes(name, backend)
+    error = abs(found[mode, field] / expected[field] - 1.0)
+    assert error < (EXACT if mode == "exact" else GAUSS_NEWTON)
