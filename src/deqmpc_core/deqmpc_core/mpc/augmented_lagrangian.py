@@ -24,7 +24,7 @@ class TorchBackend:
     """Solves for one system, horizon T and interval dt [s]."""
 
     def __init__(self, system: System, horizon: int, dt: float, substeps: int) -> None:
-        self._system, self._horizon, self._dt, self._substeps = system, horizon, dt, substeps
+        self.system, self.horizon, self.dt, self.substeps = system, horizon, dt, substeps
 
     @torch.no_grad()
     def solve(
@@ -79,7 +79,7 @@ class TorchBackend:
         return gauss_newton_adjoint(model, state, penalty, *seeds)
 
     def _model(self, problem: Problem) -> Lagrangian:
-        return Lagrangian(self._system, self._dt, self._substeps, problem)
+        return Lagrangian(self.system, self.dt, self.substeps, problem)
 
 
 def _admit(problem: Problem, to_tolerance: bool) -> tuple[Tensor, Tensor]:

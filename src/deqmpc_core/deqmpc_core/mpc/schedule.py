@@ -53,5 +53,5 @@ class Barrier:
         ])  # fmt: skip
 
 
-COLD = Barrier(first=0.2, smallest=0.1, shrink=0.2, step_primal=0.8, step_fraction=0.6, curvature=1.0)
+COLD = Barrier(first=0.2, smallest=0.1, shrink=0.2, step_primal=0.8, step_fraction=0.6, curvature=0.5)
 WARM = Barrier(first=0.02, smallest=0.01, shrink=0.1, step_primal=0.5, step_fraction=0.1, curvature=0.5)

@@ -10,17 +10,15 @@ from deqmpc_core.types import SolverState
 def cold_start(
     x0: Tensor, control: Tensor, spheres: int, horizon: int, penalty: float, inequalities: int = 0
 ) -> SolverState:
-    """tau^0: x0 (B, n) at every knot, the reference control (m,), multipliers zero."""
-    batch, n = x0.shape
-    m = control.shape[-1]
+    """tau^0: x0 (B, n) at every knot, a control that expands to (B, T, m), multipliers zero; x0's dtype and
+    device."""
+    batch, m = x0.shape[0], control.shape[-1]
+    widths = (x0.shape[1], 2 * m, spheres, inequalities)
     return SolverState(
-        x=x0.detach().to(torch.float64)[:, None].repeat(1, horizon + 1, 1),
-        u=control.to(torch.float64).expand(batch, horizon, m).clone(),
-        dynamics=x0.new_zeros(batch, horizon, n, dtype=torch.float64),
-        box=x0.new_zeros(batch, horizon, 2 * m, dtype=torch.float64),
-        sphere=x0.new_zeros(batch, horizon, spheres, dtype=torch.float64),
-        inequality=x0.new_zeros(batch, horizon, inequalities, dtype=torch.float64),
-        penalty=x0.new_full((batch,), penalty, dtype=torch.float64),
+        x0.detach()[:, None].repeat(1, horizon + 1, 1),
+        control.detach().to(x0).expand(batch, horizon, m).clone(),
+        *(x0.new_zeros(batch, horizon, width) for width in widths),
+        penalty=x0.new_full((batch,), penalty),
     )
 
 

@@ -57,7 +57,7 @@ def gauss_newton_adjoint(
     J = stack_array(HORIZON, NX, NXU)
     W = stack_array(KNOTS, NXU, NXU)
     g = stack_array(KNOTS, NXU)
-    K = stack_array(HORIZON, NU, NX)
+    K = stack_array(HORIZON, NU, NXU)
     kff = stack_array(HORIZON, NU)
     factors = stack_array(HORIZON, NX, NX)
     gradients = stack_array(HORIZON, NX)
@@ -100,7 +100,7 @@ def exact_adjoint(
     J = stack_array(HORIZON, NX, NXU)
     W = stack_array(KNOTS, NXU, NXU)
     g = stack_array(KNOTS, NXU)
-    K = stack_array(HORIZON, NU, NX)
+    K = stack_array(HORIZON, NU, NXU)
     kff = stack_array(HORIZON, NU)
     P = stack_array(KNOTS, NX, NX)
     p = stack_array(KNOTS, NX)
@@ -196,7 +196,7 @@ ADJOINT = (
 ).format(m="float64[:,::1]", v="float64[::1]")
 
 
-@njit(ADJOINT, nogil=NOGIL, **OPTIONS)
+@njit(ADJOINT, cache=True, nogil=NOGIL, **OPTIONS)
 def adjoint_range(
     first: int, last: int, x: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
     centers: Array, stride: int, radius: Array, p: Array, dt: float,

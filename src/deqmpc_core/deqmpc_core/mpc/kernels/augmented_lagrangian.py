@@ -105,7 +105,7 @@ def solve_sample(
     J = stack_array(HORIZON, NX, NXU)
     W = stack_array(KNOTS, NXU, NXU)
     g = stack_array(KNOTS, NXU)
-    K = stack_array(HORIZON, NU, NX)
+    K = stack_array(HORIZON, NU, NXU)
     kff = stack_array(HORIZON, NU)
     factors = stack_array(HORIZON, NX, NX)
     gradients = stack_array(HORIZON, NX)
@@ -207,7 +207,7 @@ SOLVE = (
 ).format(m="float64[:,::1]", v="float64[::1]")
 
 
-@njit(SOLVE, nogil=NOGIL, **OPTIONS)
+@njit(SOLVE, cache=True, nogil=NOGIL, **OPTIONS)
 def solve_range(
     first: int, last: int, x0: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
     centers: Array, stride: int, radius: Array, p: Array, dt: float,

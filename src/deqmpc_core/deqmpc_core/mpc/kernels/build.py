@@ -30,8 +30,8 @@ from deqmpc_core.systems.system import System
 _MARK = "# --- kernel ---"
 _SHARED = ("integrator", "constraints", "riccati")
 _PARTS = {
-    "augmented_lagrangian": (*_SHARED, "augmented_lagrangian"),
-    "interior_point": (*_SHARED, "interior_point"),
+    "augmented_lagrangian": (*_SHARED, "augmented_lagrangian", "shift"),
+    "interior_point": (*_SHARED, "interior_point", "shift"),
     "adjoint": (*_SHARED, "curvature", "adjoint"),
 }
 _IMPORTED = ("stack", "vector", "data")  # modules that the generated source imports
@@ -87,11 +87,12 @@ def _source(system: System, horizon: int, substeps: int, part: str, nogil: bool)
         "from deqmpc_core.mpc.kernels.data import Data",
         "from deqmpc_core.mpc.kernels.sizes import Array",
         "from deqmpc_core.mpc.kernels.stack import stack_array",
-        "from deqmpc_core.mpc.kernels.vector import lane_sum, load, splat, store",
+        "from deqmpc_core.mpc.kernels.vector import add_lane, index, lane_sum, load, splat, store",
         f"NX, NU, NXU = {system.n}, {system.m}, {system.n + system.m}",
         f"KNOTS, NG = {horizon + 1}, {len(system.symbolic_inequalities)}",
         f"HORIZON, SUBSTEPS, STAGES = {horizon}, {substeps}, {4 * substeps}",
         f"POSITION = {-1 if system.position is None else system.position}",
+        f"MRP = {-1 if system.mrp is None else system.mrp}",
         f"NOGIL = {nogil}",
         f"OPTIONS = {_options()}",
     ]
@@ -103,7 +104,7 @@ def _source(system: System, horizon: int, substeps: int, part: str, nogil: bool)
 def _options() -> str:
     """The options' literal, the same text in every process (a set's own order is not)."""
     flags = ", ".join(repr(flag) for flag in sorted(_FASTMATH))
-    return f"{{'cache': True, 'error_model': 'numpy', 'fastmath': {{{flags}}}}}"
+    return f"{{'error_model': 'numpy', 'fastmath': {{{flags}}}}}"
 
 
 def _write(source: str, name: str) -> Path:

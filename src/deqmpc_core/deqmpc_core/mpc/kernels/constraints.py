@@ -22,7 +22,7 @@ from deqmpc_core.mpc.kernels.sizes import (
     inequality_jacobian,
 )
 from deqmpc_core.mpc.kernels.stack import stack_array
-from deqmpc_core.mpc.kernels.vector import lane_sum, load, splat, store
+from deqmpc_core.mpc.kernels.vector import index, lane_sum, load, splat, store
 
 OPTIONS: dict = {}
 
@@ -143,6 +143,7 @@ def add_spheres(
     x: Array, t: int, c: Data, weight: Array, force: Array, i: int, W: Array, g: Array
 ) -> None:
     """The spheres' part of `add_constraints` at knot t + 1."""
+    t, i = index(t), index(i)
     a, go = (t + 1) * NX + POSITION, (t + 1) * NXU + POSITION
     xx = xy = xz = yy = yz = zz = gx = gy = gz = 0.0
     for s in range(c.radius.size):

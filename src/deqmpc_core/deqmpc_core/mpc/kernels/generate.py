@@ -39,7 +39,8 @@ def value_source(system: System) -> str:
     return "\n".join([
         *_function("derivative(x, i, u, j, p, xdot)", _filled(printer, "xdot[{}]", xdot)),
         *_function(
-            "derivative_product(x, i, u, j, p, D, d, xdot, out)", _product_body(printer, xdot, fx, fu)
+            "derivative_product(x, i, u, j, p, base, o, reach, slope, weight, xdot, tangent, d, after, total)",
+            _product_body(printer, xdot, fx, fu),
         ),
         *_function("inequality(x, i, p, h, o)", _filled(printer, "h[o + {}]", h)),
         *_function("inequality_jacobian(x, i, p, out)", _filled(printer, "out[{}]", list(hx))),
@@ -69,7 +70,9 @@ def _printer(system: System, more: dict[sympy.Symbol, str] | None = None) -> _Pr
 
 
 def _function(head: str, body: Sequence[str]) -> list[str]:
-    return ["@njit(**OPTIONS)", f"def {head}:", *(body or [_NOTHING]), "", ""]
+    offsets = [name for name in head.partition("(")[2].rstrip(")").split(", ") if name in ("i", "j", "o", "d")]
+    lines = [f"    {name} = index({name})" for name in offsets]
+    return ["@njit(**OPTIONS)", f"def {head}:", *lines, *(body or [_NOTHING]), "", ""]
 
 
 def _filled(printer: _Printer, place: str, expressions: Sequence[Any]) -> list[str]:
@@ -95,13 +98,25 @@ def _product_body(printer: _Printer, xdot: list[sympy.Expr], fx: sympy.Matrix, f
     inputs = [(r, c, fu[r, c]) for r in range(n) for c in range(m) if fu[r, c] != 0]
     lines = _assignments(printer, [*xdot, *(e for *_, e in entries), *(e for *_, e in inputs)])
     lines += [f"    xdot[{r}] = e{r}" for r in range(n)]
-    used = sorted({c for _, c, _ in entries})
-    lines += [f"    row{c} = load(D, d + {c * (n + m)}, NXU)" for c in used]
+    for c in range(n):
+        e = c * (n + m)
+        lines += [
+            f"    row{c} = load(base, o + {e}, NXU) + reach * load(slope, {e}, NXU)",
+            f"    store(tangent, d + {e}, row{c})",
+        ]
+    first = n + len(entries)
     for r in range(n):
         terms = [f"e{n + k} * row{c}" for k, (row, c, _) in enumerate(entries) if row == r]
-        lines.append(f"    store(out, {r * (n + m)}, {' + '.join(terms) or 'splat(0.0, NXU)'})")
-    first = n + len(entries)
-    return lines + [f"    out[{r * (n + m) + n + c}] += e{first + k}" for k, (r, c, _) in enumerate(inputs)]
+        lines.append(f"    out = {' + '.join(terms) or 'splat(0.0, NXU)'}")
+        lines += [
+            f"    out = add_lane(out, {n + c}, e{first + k})" for k, (row, c, _) in enumerate(inputs) if row == r
+        ]
+        e = r * (n + m)
+        lines += [
+            f"    store(after, {e}, out)",
+            f"    store(total, {e}, load(total, {e}, NXU) + weight * out)",
+        ]
+    return lines
 
 
 def _hessian(printer: _Printer, total: Any, variables: list[sympy.Symbol]) -> list[str]:

@@ -14,7 +14,7 @@ from deqmpc_core.mpc.kernels.sizes import (
     derivative_product,
 )  # fmt: skip
 from deqmpc_core.mpc.kernels.stack import stack_array
-from deqmpc_core.mpc.kernels.vector import load, store
+from deqmpc_core.mpc.kernels.vector import index, load, splat, store
 
 OPTIONS: dict = {}
 
@@ -26,6 +26,7 @@ def step(x: Array, i: int, u: Array, j: int, p: Array, dt: float, out: Array, o:
     """out[o:o+NX] = the state after one interval of dt from x[i:] under u[j:]."""
     k = stack_array(NX)
     stage = stack_array(NX)
+    i, j, o = index(i), index(j), index(o)
     h = dt / SUBSTEPS
     start = load(x, i, NX)
     for _ in range(SUBSTEPS):
@@ -57,42 +58,47 @@ def step_tangents(
     stages (STAGES, NX) and tangents (STAGES, NX, NXU) get the Runge-Kutta stages and their derivatives.
     """
     k = stack_array(NX)
-    slope = stack_array(NX, NXU)
-    total = stack_array(NX, NXU)
+    base = stack_array(NX, NXU)
+    even = stack_array(NX, NXU)
+    odd = stack_array(NX, NXU)
+    i, j, o = index(i), index(j), index(o)
     h = dt / SUBSTEPS
     start = load(x, i, NX)
-    for e in range(NX * NXU):
-        J[o + e] = 0.0
+    zero = splat(0.0, NXU)
     for r in range(NX):
+        store(odd, r * NXU, zero)
+        store(J, o + r * NXU, zero)
         J[o + r * NXU + r] = 1.0
+    total = J[o : o + NX * NXU]
     for sub in range(SUBSTEPS):
-        change = 0.0 * start
-        for stage in range(4):
-            row = 4 * sub + stage
-            d = row * NX * NXU
-            reach = h * (0.0 if stage == 0 else 1.0 if stage == 3 else 0.5)
-            weight = h / 6.0 * (1.0 if stage == 0 or stage == 3 else 2.0)
-            if stage == 0:
-                store(stages, row * NX, start)
-                for r in range(NX):
-                    store(tangents, d + r * NXU, load(J, o + r * NXU, NXU))
-            else:
-                store(stages, row * NX, start + reach * load(k, 0, NX))
-                for r in range(NX):
-                    e = r * NXU
-                    store(tangents, d + e, load(J, o + e, NXU) + reach * load(slope, e, NXU))
-            derivative_product(stages, row * NX, u, j, p, tangents, d, k, slope)
-            change += weight * load(k, 0, NX)
-            for r in range(NX):
-                e = r * NXU
-                if stage == 0:
-                    store(total, e, weight * load(slope, e, NXU))
-                else:
-                    store(total, e, load(total, e, NXU) + weight * load(slope, e, NXU))
-        start += change
         for r in range(NX):
-            e = r * NXU
-            store(J, o + e, load(J, o + e, NXU) + load(total, e, NXU))
+            store(base, r * NXU, load(J, o + r * NXU, NXU))
+        row = 4 * sub * NX
+        d = row * NXU
+        size = NX * NXU
+        store(stages, row, start)
+        derivative_product(stages, row, u, j, p, base, 0, 0.0, odd, h / 6.0, k, tangents, d, even, total)
+        change = load(k, 0, NX)
+        store(stages, row + NX, start + 0.5 * h * change)
+        d += size
+        derivative_product(
+            stages, row + NX, u, j, p, base, 0, 0.5 * h, even, h / 3.0, k, tangents, d, odd, total
+        )
+        slope = load(k, 0, NX)
+        change += 2.0 * slope
+        store(stages, row + 2 * NX, start + 0.5 * h * slope)
+        d += size
+        derivative_product(
+            stages, row + 2 * NX, u, j, p, base, 0, 0.5 * h, odd, h / 3.0, k, tangents, d, even, total
+        )
+        slope = load(k, 0, NX)
+        change += 2.0 * slope
+        store(stages, row + 3 * NX, start + h * slope)
+        d += size
+        derivative_product(
+            stages, row + 3 * NX, u, j, p, base, 0, h, even, h / 6.0, k, tangents, d, odd, total
+        )
+        start += h / 6.0 * (change + load(k, 0, NX))
     store(out, 0, start)
 
 

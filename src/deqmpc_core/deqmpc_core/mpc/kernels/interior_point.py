@@ -123,7 +123,7 @@ def interior_point(
     J = stack_array(HORIZON, NX, NXU)
     W = stack_array(KNOTS, NXU, NXU)
     g = stack_array(KNOTS, NXU)
-    K = stack_array(HORIZON, NU, NX)
+    K = stack_array(HORIZON, NU, NXU)
     kff = stack_array(HORIZON, NU)
     P = stack_array(KNOTS, NX, NX)
     p = stack_array(KNOTS, NX)
@@ -234,7 +234,7 @@ IMPROVE = (
 ).format(m="float64[:,::1]", v="float64[::1]")
 
 
-@njit(IMPROVE, nogil=NOGIL, **OPTIONS)
+@njit(IMPROVE, cache=True, nogil=NOGIL, **OPTIONS)
 def interior_range(
     first: int, last: int, x0: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
     centers: Array, stride: int, radius: Array, p: Array, dt: float,

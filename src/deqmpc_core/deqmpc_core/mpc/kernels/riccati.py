@@ -15,7 +15,7 @@ from numba import njit
 
 from deqmpc_core.mpc.kernels.sizes import HORIZON, NU, NX, NXU, Array
 from deqmpc_core.mpc.kernels.stack import stack_array
-from deqmpc_core.mpc.kernels.vector import lane_sum, load, splat, store
+from deqmpc_core.mpc.kernels.vector import index, lane_sum, load, splat, store
 
 OPTIONS: dict = {}
 
@@ -25,6 +25,7 @@ OPTIONS: dict = {}
 @njit(**OPTIONS)
 def factorise(A: Array, o: int) -> bool:
     """In place: A[o:] (NX, NX) = U'U, its diagonal inverted. False on a non-positive pivot."""
+    o = index(o)
     for c in range(NX):
         pivot = A[o + c * NX + c]
         if not pivot > 1e-300:
@@ -41,21 +42,23 @@ def factorise(A: Array, o: int) -> bool:
 @njit(**OPTIONS)
 def solve_rows(U: Array, o: int, b: Array) -> None:
     """In place: b (NX, NX) <- (U'U)^-1 b."""
+    o = index(o)
     for r in range(NX):
-        row = load(b, r * NX, NX)
-        for k in range(r):
-            row -= U[o + k * NX + r] * load(b, k * NX, NX)
-        store(b, r * NX, U[o + r * NX + r] * row)
-    for r in range(NX - 1, -1, -1):
-        row = load(b, r * NX, NX)
+        row = U[o + r * NX + r] * load(b, r * NX, NX)
+        store(b, r * NX, row)
         for k in range(r + 1, NX):
-            row -= U[o + r * NX + k] * load(b, k * NX, NX)
-        store(b, r * NX, U[o + r * NX + r] * row)
+            store(b, k * NX, load(b, k * NX, NX) - U[o + r * NX + k] * row)
+    for r in range(NX - 1, -1, -1):
+        row = U[o + r * NX + r] * load(b, r * NX, NX)
+        store(b, r * NX, row)
+        for k in range(r):
+            store(b, k * NX, load(b, k * NX, NX) - U[o + k * NX + r] * row)
 
 
 @njit(**OPTIONS)
 def solve_column(U: Array, o: int, b: Array) -> None:
     """In place: b (NX) <- (U'U)^-1 b."""
+    o = index(o)
     for r in range(NX):
         b[r] *= U[o + r * NX + r]
         for k in range(r + 1, NX):
@@ -78,7 +81,9 @@ def eliminate_control(
     H = stack_array(NXU, NXU)
     PJ = stack_array(NX, NXU)
     h = stack_array(NXU)
-    L = stack_array(NU, NU)
+    inverse = stack_array(NU)
+    right = stack_array(NU)
+    t = index(t)
     jo, wo = t * NX * NXU, t * NXU * NXU
     slope = load(g, t * NXU, NXU)
     for r in range(NX):
@@ -93,44 +98,40 @@ def eliminate_control(
         for k in range(NX):
             row += J[jo + k * NXU + r] * load(PJ, k * NXU, NXU)
         store(H, r * NXU, row)
-    for c in range(NU):  # Cholesky of the control's block, forward substitution along the way
+    for c in range(NU):  # Cholesky of the control's block, forward substitution in the same rows
         oc = (NX + c) * NXU
         pivot = H[oc + NX + c] + damping
-        for k in range(c):
-            pivot -= L[c * NU + k] * L[c * NU + k]
         if not pivot > 1e-300:
             return False
-        inverse = 1.0 / math.sqrt(pivot)
-        L[c * NU + c] = inverse
-        row = load(H, oc, NX)
-        value = h[NX + c]
-        for k in range(c):
-            row -= L[c * NU + k] * load(H, (NX + k) * NXU, NX)
-            value -= L[c * NU + k] * h[NX + k]
-        store(H, oc, inverse * row)
-        h[NX + c] = inverse * value
+        inverse[c] = 1.0 / math.sqrt(pivot)
+        row = inverse[c] * load(H, oc, NXU)
+        store(H, oc, row)
+        h[NX + c] *= inverse[c]
         for r in range(c + 1, NU):
-            value = H[(NX + r) * NXU + NX + c]
-            for k in range(c):
-                value -= L[r * NU + k] * L[c * NU + k]
-            L[r * NU + c] = value * inverse
-    slope = load(h, 0, NX)
+            factor = H[oc + NX + r]
+            store(H, (NX + r) * NXU, load(H, (NX + r) * NXU, NXU) - factor * row)
+            h[NX + r] -= factor * h[NX + c]
     for k in range(NU):
-        slope -= h[NX + k] * load(H, (NX + k) * NXU, NX)
-    store(p, 0, slope)
+        right[k] = h[NX + k]
+    slope = load(h, 0, NXU)
+    for k in range(NU):
+        slope -= right[k] * load(H, (NX + k) * NXU, NXU)
+    store(h, 0, slope)
     for r in range(NX):
+        p[r] = h[r]
         row = load(H, r * NXU, NX)
         for k in range(NU):
             row -= H[(NX + k) * NXU + r] * load(H, (NX + k) * NXU, NX)
         store(P, r * NX, row)
     for r in range(NU - 1, -1, -1):
-        row = -1.0 * load(H, (NX + r) * NXU, NX)
-        value = -h[NX + r]
-        for k in range(r + 1, NU):
-            row -= L[k * NU + r] * load(K, (t * NU + k) * NX, NX)
-            value -= L[k * NU + r] * kff[t * NU + k]
-        store(K, (t * NU + r) * NX, L[r * NU + r] * row)
-        kff[t * NU + r] = L[r * NU + r] * value
+        row = inverse[r] * load(H, (NX + r) * NXU, NXU)
+        value = inverse[r] * right[r]
+        store(K, (t * NU + r) * NXU, -1.0 * row)
+        kff[t * NU + r] = -value
+        for k in range(r):
+            factor = H[(NX + k) * NXU + NX + r]
+            store(H, (NX + k) * NXU, load(H, (NX + k) * NXU, NXU) - factor * row)
+            right[k] -= factor * value
     return True
 
 
@@ -139,7 +140,7 @@ def backward_soft(
     J: Array, d: Array, eta: Array, mu: float, W: Array, g: Array, damping: float,
     K: Array, kff: Array, factors: Array, gradients: Array,
 ) -> bool:  # fmt: skip
-    """Gains K (T, NU, NX), kff (T, NU); factors of P + mu I and cost-to-go gradients for `forward_soft`."""
+    """Gains K (T, NU, NXU; the last NU columns are of no use), kff (T, NU); factors of P + mu I and cost-to-go gradients for `forward_soft`."""
     P = stack_array(NX, NX)
     E = stack_array(NX, NX)
     p = stack_array(NX)
@@ -151,7 +152,8 @@ def backward_soft(
         fo = t * NX * NX
         store(gradients, t * NX, load(p, 0, NX))
         for r in range(NX):
-            P[r * NX + r] += damping
+            if damping > 0.0:
+                P[r * NX + r] += damping
             row = load(P, r * NX, NX)
             store(E, r * NX, mu * row)
             store(factors, fo + r * NX, row)
@@ -210,7 +212,8 @@ def backward_hard(
     for t in range(HORIZON - 1, -1, -1):
         po = (t + 1) * NX * NX
         for r in range(NX):
-            here[r * NX + r] += damping
+            if damping > 0.0:
+                here[r * NX + r] += damping
             store(P, po + r * NX, load(here, r * NX, NX))
         right = load(slope, 0, NX)
         store(p, (t + 1) * NX, right)
@@ -243,14 +246,16 @@ def forward_hard(
 @njit(**OPTIONS)
 def control_step(t: int, K: Array, kff: Array, dx: Array, du: Array) -> None:
     """du_t = K_t dx_t + kff_t."""
+    t = index(t)
     for r in range(NU):
         o = t * NU + r
-        du[o] = kff[o] + lane_sum(load(K, o * NX, NX) * load(dx, t * NX, NX))
+        du[o] = kff[o] + lane_sum(load(K, o * NXU, NX) * load(dx, t * NX, NX))
 
 
 @njit(**OPTIONS)
 def row_product(J: Array, o: int, dx: Array, i: int, du: Array, j: int) -> float:
     """Row J[o:o+NXU] times (dx[i:], du[j:])."""
+    o, i, j = index(o), index(i), index(j)
     value = lane_sum(load(J, o, NX) * load(dx, i, NX))
     for c in range(NU):
         value += J[o + NX + c] * du[j + c]

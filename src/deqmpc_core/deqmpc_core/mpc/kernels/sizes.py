@@ -15,6 +15,7 @@ KNOTS = HORIZON + 1
 SUBSTEPS = 1  # Runge-Kutta steps in an interval
 STAGES = 4 * SUBSTEPS
 POSITION = 0  # index of the first of three position coordinates, -1 if there are none
+MRP = 3  # and of three modified Rodrigues parameters
 
 Array = NDArray
 
@@ -24,9 +25,11 @@ def derivative(x: Array, i: int, u: Array, j: int, p: Array, xdot: Array) -> Non
 
 
 def derivative_product(
-    x: Array, i: int, u: Array, j: int, p: Array, D: Array, d: int, xdot: Array, out: Array
-) -> None:
-    """xdot as above and out = f_x D + [0 | f_u], with D[d:] and out (NX, NXU)."""
+    x: Array, i: int, u: Array, j: int, p: Array, base: Array, o: int, reach: float, slope: Array, weight: float,
+    xdot: Array, tangent: Array, d: int, after: Array, total: Array,
+) -> None:  # fmt: skip
+    """A stage of RK4: xdot as above, the stage's derivative by (x, u), tangent[d:] = base[o:] + reach slope, and its
+    slope after = f_x tangent + [0 | f_u]; total += weight after. All matrices (NX, NXU); after is not slope."""
 
 
 def derivative_transposed(x: Array, i: int, u: Array, j: int, p: Array, w: Array, out: Array) -> None:

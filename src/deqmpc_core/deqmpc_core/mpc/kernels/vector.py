@@ -118,6 +118,34 @@ def splat(typingctx: Any, number: Any, width: Any) -> Any:
 
 
 @intrinsic
+def index(typingctx: Any, value: Any) -> Any:
+    """The same number, known not to be negative: spares Numba's test whether an index counts from the end."""
+    if not isinstance(value, types.Integer):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number = context.cast(builder, args[0], sig.args[0], types.intp)
+        return builder.and_(number, context.get_constant(types.intp, 0x7FFFFFFF))
+
+    return types.intp(value), codegen
+
+
+@intrinsic(prefer_literal=True)
+def add_lane(typingctx: Any, vector: Any, lane: Any, number: Any) -> Any:
+    """The vector with the number added in one lane (a literal)."""
+    if not (isinstance(vector, VectorType) and isinstance(lane, types.IntegerLiteral)):
+        return None
+    place = lane.literal_value
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        spot = ir.Constant(ir.IntType(32), place)
+        total = builder.fadd(builder.extract_element(args[0], spot), args[2])
+        return builder.insert_element(args[0], total, spot)
+
+    return vector(vector, lane, types.float64), codegen
+
+
+@intrinsic
 def lane_sum(typingctx: Any, value: Any) -> Any:
     """Sum of the lanes, first to last."""
     if not isinstance(value, VectorType):
@@ -132,4 +160,4 @@ def lane_sum(typingctx: Any, value: Any) -> Any:
     return types.float64(value), codegen
 
 
-__all__ = ["VectorType", "lane_sum", "load", "splat", "store"]
+__all__ = ["VectorType", "add_lane", "index", "lane_sum", "load", "splat", "store"]
