@@ -8,10 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from deqmpc_core.mpc import Spheres, TrackingSolver
-from deqmpc_core.tasks import load_task
+from deqmpc_core.mpc import SolverState, Spheres, TrackingSolver
+from deqmpc_core.mpc.augmented_lagrangian import TorchBackend
+from deqmpc_core.mpc.gradients import gradients
+from deqmpc_core.mpc.lagrangian import named_parameters
+from deqmpc_core.mpc.problem import Problem
+from deqmpc_core.systems import System
+from deqmpc_core.tasks import Task, load_task
 
-SAMPLES, HORIZON, STEP = 3, 4, 2e-7
+SAMPLES, HORIZON, STEP, BARRIER = 3, 4, 2e-7, 1e-2
 FIELDS = (
     "x0", "reference", "state_weight", "control_weight", "control_reference", "center", "radius",
     "parameters",
@@ -169,8 +174,8 @@ def test_slopes_equal_finite_differences(backend: str, name: str, mode: str, fie
     assert error < (EXACT if mode == "exact" else GAUSS_NEWTON)
 
 
-def smoothed(solver: TrackingSolver, values: Values, limits, barrier: float, guess: Tensor):  # noqa: ANN001, ANN201
-    """Oracle: dense single-shooting Newton on cost - barrier * sum log(-h); x, u and the multipliers."""
+def smoothed(solver: TrackingSolver, values: Values, limits, guess: Tensor, steps: int):  # noqa: ANN001,ANN201
+    """Oracle: dense single-shooting Newton on cost - BARRIER * sum log(-h); x, u, box and inequality multipliers."""
     system, task = solver.task.system, solver.task
     named = {k: v[:, None] for k, v in zip(system.parameters, values["parameters"].unbind(1), strict=True)}
 
@@ -183,10 +188,10 @@ def smoothed(solver: TrackingSolver, values: Values, limits, barrier: float, gue
         inequality = system.inequality(states, named)
         cost = 0.5 * (values["state_weight"] * (states - values["reference"]).square()).sum()
         cost = cost + 0.5 * (values["control_weight"] * (u - values["control_reference"]).square()).sum()
-        return cost - barrier * torch.log(-torch.cat([box, inequality], -1)).sum(), states, box, inequality
+        return cost - BARRIER * torch.log(-torch.cat([box, inequality], -1)).sum(), states, box, inequality
 
     u = guess.clone()
-    for _ in range(60):
+    for _ in range(steps):
         u.requires_grad_()
         value, *_ = parts(u)
         (slope,) = torch.autograd.grad(value, u, create_graph=True)
@@ -197,4 +202,47 @@ def smoothed(solver: TrackingSolver, values: Values, limits, barrier: float, gue
             scale *= 0.5
         u = u.detach() + scale * step
     _, states, box, inequality = parts(u)
-    return torch.cat([values["x0"][:, None], states], 1), u, -barrier / box, -barrier / inequality
+    return torch.cat([values["x0"][:, None], states], 1), u, -BARRIER / box, -BARRIER / inequality
+
+
+def costates(problem: Problem, system: System, task: Task, x: Tensor, u: Tensor, inequality: Tensor) -> Tensor:
+    """eta_t = dL/dx_{t+1}, carried back by F_x."""
+    named = named_parameters(system, problem.parameters)
+    _, jx, _ = system.rk4_jacobian(x[:, :-1], u, task.dt, task.substeps, named)
+    own = system.inequality_jacobian(x[:, 1:], named).mT @ inequality[..., None]
+    gx = problem.state_weight * (x[:, 1:] - problem.reference) + own[..., 0]
+    eta = [gx[:, -1]]
+    for t in reversed(range(1, HORIZON)):
+        eta.append(gx[:, t - 1] + (jx[:, t].mT @ eta[-1][..., None])[..., 0])
+    return torch.stack(eta[::-1], 1)
+
+
+def test_barrier_adjoint_is_exact_for_the_smoothed_problem() -> None:
+    """An interior point stops at a positive barrier: the slope is that of the problem it then solves."""
+    solver = make_solver("pendulum", "torch", "exact")
+    values, limits = data(solver, CASES["pendulum"])
+    task, system = solver.task, solver.task.system
+    inside = 0.98 * converged(solver, values, limits).u
+    x, u, box, inequality = smoothed(solver, values, limits, inside, 12)
+    problem = solver.problem(
+        values["x0"], values["reference"], state_weight=values["state_weight"], limits=limits,
+        control_weight=values["control_weight"], control_reference=values["control_reference"],
+        parameters=dict(zip(system.parameters, values["parameters"].unbind(1), strict=True)),
+    )  # fmt: skip
+    tau = torch.full((SAMPLES,), BARRIER, dtype=torch.float64)
+    eta = costates(problem, system, task, x, u, inequality)
+    state = SolverState(x, u, eta, box, x.new_zeros(SAMPLES, HORIZON, 0), inequality, tau)
+    generator = torch.Generator().manual_seed(2)
+    seeds = [torch.randn(v.shape, generator=generator, dtype=torch.float64) for v in (x, u)]
+    backend = TorchBackend(system, HORIZON, task.dt, task.substeps)
+    sensitivity = backend.adjoint(problem, state, tau, *seeds, exact=True, barrier=True)
+    assert sensitivity.ok.all()
+    found = gradients(system, task.dt, task.substeps, problem, state, sensitivity, values)
+    directions = {k: v.abs() * torch.randn(v.shape, generator=generator) for k, v in values.items()}
+    losses = []
+    for sign in (1e-6, -1e-6):
+        moved = {k: v + sign * directions[k] for k, v in values.items()}
+        pairs = zip(smoothed(solver, moved, limits, u, 4)[:2], seeds, strict=True)
+        losses.append(sum((a * b).sum() for a, b in pairs))
+    slope = sum((found[k] * v).sum() for k, v in directions.items())
+    assert abs(slope / ((losses[0] - losses[1]) / 2e-6) - 1.0) < EXACT
