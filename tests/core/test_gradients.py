@@ -174,8 +174,8 @@ def test_slopes_equal_finite_differences(backend: str, name: str, mode: str, fie
     assert error < (EXACT if mode == "exact" else GAUSS_NEWTON)
 
 
-def smoothed(solver: TrackingSolver, values: Values, limits, guess: Tensor, steps: int):  # noqa: ANN001,ANN201
-    """Oracle: dense single-shooting Newton on cost - BARRIER * sum log(-h); x, u, box and inequality multipliers."""
+def smoothed(solver, values: Values, limits, guess: Tensor, steps: int):  # noqa: ANN001, ANN201
+    """Oracle: dense single-shooting Newton on cost - BARRIER * sum log(-h): x, u, multipliers of box and h."""
     system, task = solver.task.system, solver.task
     named = {k: v[:, None] for k, v in zip(system.parameters, values["parameters"].unbind(1), strict=True)}
 
@@ -205,7 +205,9 @@ def smoothed(solver: TrackingSolver, values: Values, limits, guess: Tensor, step
     return torch.cat([values["x0"][:, None], states], 1), u, -BARRIER / box, -BARRIER / inequality
 
 
-def costates(problem: Problem, system: System, task: Task, x: Tensor, u: Tensor, inequality: Tensor) -> Tensor:
+def costates(
+    problem: Problem, system: System, task: Task, x: Tensor, u: Tensor, inequality: Tensor
+) -> Tensor:
     """eta_t = dL/dx_{t+1}, carried back by F_x."""
     named = named_parameters(system, problem.parameters)
     _, jx, _ = system.rk4_jacobian(x[:, :-1], u, task.dt, task.substeps, named)
