@@ -175,7 +175,7 @@ def test_slopes_equal_finite_differences(backend: str, name: str, mode: str, fie
 
 
 def smoothed(solver, values: Values, limits, guess: Tensor, steps: int):  # noqa: ANN001, ANN201
-    """Oracle: dense single-shooting Newton on cost - BARRIER * sum log(-h): x, u, multipliers of box and h."""
+    """Oracle: dense single-shooting Newton on cost - BARRIER * sum log(-h): x, u, box and h multipliers."""
     system, task = solver.task.system, solver.task
     named = {k: v[:, None] for k, v in zip(system.parameters, values["parameters"].unbind(1), strict=True)}
 
