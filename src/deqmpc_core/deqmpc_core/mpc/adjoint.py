@@ -113,7 +113,7 @@ def _checked(
     """The sensitivity, zero for samples whose system could not be factorised."""
     parts = (sx, su, adjoint, forces[..., :spheres], forces[..., spheres:], x0)
     ok = torch.stack([v.isfinite().flatten(1).all(1) for v in parts]).all(0)
-    return Sensitivity(*(_chosen(ok, v, torch.zeros_like(v)) for v in parts), ok)
+    return Sensitivity(*[_chosen(ok, v, torch.zeros_like(v)) for v in parts], ok=ok)
 
 
 def _chosen(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:

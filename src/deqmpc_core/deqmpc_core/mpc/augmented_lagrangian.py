@@ -187,4 +187,4 @@ def _dual(
     inequalities = [torch.where(keep, new.clamp_min(0.0), old) for new, old in pairs]
     grown = (schedule.growth * mu).clamp_max(schedule.penalty_max)
     worst = torch.cat([defect.abs(), model.values(x, u).joined()], -1).amax((1, 2)).clamp_min(0.0)
-    return Multipliers(dynamics, *inequalities, torch.where(running, grown, mu)), worst
+    return Multipliers(dynamics, *inequalities, penalty=torch.where(running, grown, mu)), worst
