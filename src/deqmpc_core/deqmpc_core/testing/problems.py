@@ -76,7 +76,7 @@ class Problems(NamedTuple):
 def random_problems(
     kind: str, horizon: int, count: int, seed: int = 0, obstacles: int = 0, task: Task | None = None
 ) -> Problems:
-    """`count` problems of task `kind` ("quadrotor", "qpole", "cartpole", "pendulum") over `horizon` intervals.
+    """`count` problems of task `kind` (quadrotor, qpole, cartpole, pendulum) over `horizon` intervals.
 
     obstacles: k spheres a problem, for robots with a position. task: numbers other than load_task(kind)'s.
     Problem i depends on (seed, i) alone, and its waypoints are the same for every horizon. Raises
