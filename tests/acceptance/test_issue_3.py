@@ -182,7 +182,7 @@ def _gradient_errors(kind: str, obstacles: int) -> dict[str, Any]:
     for leaf, function in ((reference, lambda w: loss(problems.x0, w)),
                            (x0, lambda s: loss(s, problems.reference))):  # fmt: skip
         directions = torch.randn(3, *leaf.shape, dtype=torch.float64, generator=generator)
-        slopes = finite_difference(function, leaf.detach(), directions, 1e-5)
+        slopes = finite_difference(function, leaf.detach(), directions, 1e-4)
         assert leaf.grad is not None
         claimed = (leaf.grad * directions).flatten(2).sum(2)
         errors += ((claimed - slopes).abs() / slopes.abs().clamp_min(1e-9))[:, settled].flatten().tolist()

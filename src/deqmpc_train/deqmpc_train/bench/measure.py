@@ -11,7 +11,7 @@ from deqmpc_core.testing import Answers, Problems, solved
 from deqmpc_train.bench.cases import ProblemSet, Settings
 from deqmpc_train.bench.peer import NotSupported, Peer, Run
 
-_SLOWEST = 12.0  # seconds a single call may be expected to take
+_SLOWEST = 8.0  # seconds a single call may be expected to take
 
 
 class Row(NamedTuple):
@@ -78,14 +78,19 @@ class Stopwatch:
     """Measures problem sets; remembers how long a peer's calls took, to leave out those without an end."""
 
     def __init__(self, peers: list[Peer], settings: Settings) -> None:
-        self._peers, self._settings = peers, settings
+        self._peers, self._settings, self._begin = peers, settings, time.perf_counter()
         self._took: dict[tuple[str, int, bool, str], list[tuple[int, int, float]]] = {}
 
     def rows(self, problem: ProblemSet) -> Iterator[list[Row]]:
         """The rows of each cell of the set in turn."""
-        distinct, answers = problem.problems(self._settings.folder)
+        data = None
         for batch, mode in problem.cells:
-            yield self._cell(problem, distinct, answers, batch, mode)
+            if time.perf_counter() - self._begin > self._settings.limit:
+                note = f"not run: {self._settings.limit:.0f} s were over"
+                yield [Row(problem.name, peer.name, batch, mode, note=note) for peer in self._peers]
+                continue
+            data = data or problem.problems(self._settings.folder)
+            yield self._cell(problem, *data, batch, mode)
 
     def _cell(
         self, problem: ProblemSet, distinct: Problems, answers: Answers, batch: int, mode: str

@@ -43,8 +43,13 @@ def find_peers(tolerance: float, quick: bool = False) -> tuple[list[Peer], list[
             absent.append(Absent(name, f"not installed: {how}"))
         elif module == "casadi":
             from deqmpc_train.bench.casadi import ipopt
+            from deqmpc_train.bench.fatrop import fatrop
 
             here.append(ipopt(tolerance))
+            try:
+                here.append(fatrop(tolerance))
+            except ConfigError as error:
+                absent.append(Absent("casadi fatrop", str(error)))
         else:
             from deqmpc_train.bench.mpc_pytorch import mpc_pytorch
 
