@@ -5,6 +5,7 @@ the state of its first step has no cost, the control of its last only its own.
 """
 
 import contextlib
+import importlib
 import io
 import warnings
 from typing import Any
@@ -41,7 +42,7 @@ def mpc_pytorch(tolerance: float) -> Peer:
     """Raises ImportError where it is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import mpc.mpc as library
+        library = importlib.import_module("mpc.mpc")
 
     def prepare(problems: Problems, mode: str) -> Run:
         if problems.spheres is not None:
