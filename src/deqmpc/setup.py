@@ -28,6 +28,7 @@ setup(
         "deqmpc_core",
         "deqmpc_policy_node",
         "deqmpc_sim",
+        "deqmpc_train",
         "matplotlib>=3.8",
         "numpy>=1.26",
         "pyyaml",

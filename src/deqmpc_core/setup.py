@@ -21,6 +21,9 @@ setup(
         "sympy>=1.13",
         "torch>=2.6",
     ],
+    extras_require={"bench": [
+        "casadi>=3.6",
+    ]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

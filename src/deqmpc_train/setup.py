@@ -25,6 +25,10 @@ setup(
         "torch>=2.6",
         "tyro>=0.9",
     ],
+    extras_require={"bench": [
+        "casadi>=3.6",
+        "mpc>=0.0.6",
+    ]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

@@ -76,7 +76,7 @@ class Problems(NamedTuple):
 def random_problems(
     kind: str, horizon: int, count: int, seed: int = 0, obstacles: int = 0, task: Task | None = None
 ) -> Problems:
-    """`count` problems of task `kind` ("quadrotor", "cartpole", "pendulum") over `horizon` intervals.
+    """`count` problems of task `kind` (quadrotor, qpole, cartpole, pendulum) over `horizon` intervals.
 
     obstacles: k spheres a problem, for robots with a position. task: numbers other than load_task(kind)'s.
     Problem i depends on (seed, i) alone, and its waypoints are the same for every horizon. Raises
@@ -178,6 +178,14 @@ def _homeward(
     return (path + rng.normal(size=path.shape) * noise)[: horizon + _LEAD]
 
 
+def _qpole(rng: np.random.Generator, dt: float, horizon: int, obstacles: int) -> tuple[Array, ...]:
+    """The quadrotor's problems with a pole anywhere, its waypoints turning it upright."""
+    x0, path, centers, radii = _quadrotor(rng, dt, horizon, obstacles)
+    pole = np.array([rng.uniform(-np.pi, np.pi), rng.uniform(-1.0, 1.0)])
+    turning = _homeward(rng, pole - (np.pi, 0.0), dt, horizon, (0.1, 0.5)) + (np.pi, 0.0)
+    return np.insert(x0, (6, 12), pole), np.insert(path, (6, 12), turning, axis=1), centers, radii
+
+
 _DRAW: dict[str, Callable[[np.random.Generator, float, int, int], tuple[Array, ...]]] = {
-    "quadrotor": _quadrotor, "cartpole": _cartpole, "pendulum": _pendulum,
+    "quadrotor": _quadrotor, "cartpole": _cartpole, "pendulum": _pendulum, "qpole": _qpole,
 }  # fmt: skip
