@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deqmpc_core.errors import ConfigError, ShapeError
 from deqmpc_core.mpc.native import over_batch
-from deqmpc_core.mpc.schedule import COLD, WARM
+from deqmpc_core.mpc.schedule import barrier
 from deqmpc_core.types import Spheres
 
 if TYPE_CHECKING:
@@ -62,10 +62,9 @@ class BoundSolver:
         self._shift = module.shift_all
         if interior:
             self._kernel = module.interior_range
-            ends = (
-                (b.iterations, solver.schedule.tolerance, b.numbers(), self.status, self.info)
-                for b in (COLD, WARM)
-            )
+            convex = spheres == 0 and task.system.inequalities is None
+            kinds = (barrier(convex, warm, solver.schedule.tolerance) for warm in (False, True))
+            ends = ((b.iterations, b.tolerance, b.numbers(), self.status, self.info) for b in kinds)
             self._cold, self._warm = ((*first, *end) for end in ends)
             self._penalty = None
             return

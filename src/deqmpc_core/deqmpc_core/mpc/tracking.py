@@ -19,7 +19,7 @@ from deqmpc_core.mpc.problem import (
     require,
     spheres_data,
 )
-from deqmpc_core.mpc.schedule import COLD, WARM, Schedule
+from deqmpc_core.mpc.schedule import Schedule, barrier
 from deqmpc_core.mpc.starts import MAX_STARTS, cold_starts
 from deqmpc_core.mpc.warm_start import cold_start, shift
 from deqmpc_core.tasks.task import Task
@@ -148,14 +148,14 @@ class TrackingSolver:
 
     def _interior(self, problem: Problem, warm: SolverState | None) -> tuple[SolverState, Tensor, Tensor]:
         """The interior point from the warm plan, or the best of its cold starts."""
+        convex = problem.radius.shape[1] == 0 and self.task.system.inequalities is None
+        numbers = barrier(convex, warm is not None, self.schedule.tolerance)
         if warm is not None:
-            barrier = replace(WARM, tolerance=self.schedule.tolerance)
-            return self.backend.solve_interior(problem, warm, barrier)
-        barrier = replace(COLD, tolerance=self.schedule.tolerance)
-        guesses = cold_starts(self.task.system, problem, barrier.first, self.starts)
-        best = self.backend.solve_interior(problem, guesses[0], barrier)
+            return self.backend.solve_interior(problem, warm, numbers)
+        guesses = cold_starts(self.task.system, problem, numbers.first, self.starts)
+        best = self.backend.solve_interior(problem, guesses[0], numbers)
         for guess in guesses[1:]:
-            best = _better(best, self.backend.solve_interior(problem, guess, barrier))
+            best = _better(best, self.backend.solve_interior(problem, guess, numbers))
         return best
 
     def _solution(self, problem: Problem, state: SolverState, status: Tensor, numbers: Tensor) -> Solution:

@@ -14,8 +14,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -36,7 +34,7 @@ _PARTS = {
 }
 _IMPORTED = ("stack", "vector", "data")  # modules that the generated source imports
 _FASTMATH = ("arcp", "contract", "nsz", "reassoc")  # never nnan: finiteness tests must survive
-_FLAGS = {"SLP_VECTORIZE": 1, "LOOP_VECTORIZE": 0}
+_FLAGS = ("SLP_VECTORIZE", "LOOP_VECTORIZE", "OPT")  # of numba.config, which belongs to the whole process
 _LOCK = threading.RLock()
 
 
@@ -64,21 +62,6 @@ def _compile_in_child(path: Path, mark: Path) -> None:
         mark.touch()
 
 
-@contextmanager
-def compiler_flags() -> Iterator[None]:
-    """Numba's process-wide flags set for our kernels and restored: SLP vectorisation on, loop vectorisation
-    off."""
-    with _LOCK:
-        before = {name: getattr(numba.config, name) for name in _FLAGS}
-        try:
-            for name, value in _FLAGS.items():
-                setattr(numba.config, name, value)
-            yield
-        finally:
-            for name, value in before.items():
-                setattr(numba.config, name, value)
-
-
 def _source(system: System, horizon: int, substeps: int, part: str, nogil: bool) -> str:
     header = [
         '"""Generated; see deqmpc_core.mpc.kernels.build."""',
@@ -92,6 +75,7 @@ def _source(system: System, horizon: int, substeps: int, part: str, nogil: bool)
         f"KNOTS, NG = {horizon + 1}, {len(system.symbolic_inequalities)}",
         f"HORIZON, SUBSTEPS, STAGES = {horizon}, {substeps}, {4 * substeps}",
         f"POSITION = {-1 if system.position is None else system.position}",
+        "LANES = 8",
         f"MRP = {-1 if system.mrp is None else system.mrp}",
         f"NOGIL = {nogil}",
         f"OPTIONS = {_options()}",
@@ -111,7 +95,7 @@ def _write(source: str, name: str) -> Path:
     """The module's file, written under a temporary name and renamed, so two processes may start at once."""
     facts = (
         source,
-        str(_FLAGS),
+        *(f"{flag}={getattr(numba.config, flag)}" for flag in _FLAGS),
         numba.__version__,
         llvmlite.__version__,
         platform.python_version(),
@@ -151,8 +135,7 @@ def _load(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with compiler_flags():
-        spec.loader.exec_module(module)
+    spec.loader.exec_module(module)
     return module
 
 

@@ -30,21 +30,31 @@ class _Printer(PythonCodePrinter):
 
 
 def value_source(system: System) -> str:
-    """Source of `derivative`, `derivative_product`, `inequality` and `inequality_jacobian`."""
-    x, u, _, xdot = system.symbolic
+    """Source of the stage functions, `inequality` and `inequality_jacobian`; NE, the non-zero entries of (f_x, f_u)."""
+    _, _, _, xdot = system.symbolic
     h = system.symbolic_inequalities
-    printer = _printer(system)
-    fx, fu = sympy.Matrix(xdot).jacobian(x), sympy.Matrix(xdot).jacobian(u)
+    x = system.symbolic[0]
+    printer, lanes = _printer(system), _lane_printer(system)
+    entries = _entries(system)
     hx = sympy.Matrix(h).jacobian(x) if h else sympy.zeros(0, system.n)
+    derivatives = [e for *_, e in entries]
     return "\n".join([
-        *_function("derivative(x, i, u, j, p, xdot)", _filled(printer, "xdot[{}]", xdot)),
+        f"NE = {len(entries)}",
+        *_function("stage_values(x, u, p, k)", _stored(lanes, [("k", xdot)])),
+        *_function("stage_entries(x, u, p, k, E, e)", _stored(lanes, [("k", xdot), ("E", derivatives)])),
         *_function(
-            "derivative_product(x, i, u, j, p, base, o, reach, slope, weight, xdot, tangent, d, after, total)",
-            _product_body(printer, xdot, fx, fu),
+            "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)", _product(system, entries)
         ),
         *_function("inequality(x, i, p, h, o)", _filled(printer, "h[o + {}]", h)),
         *_function("inequality_jacobian(x, i, p, out)", _filled(printer, "out[{}]", list(hx))),
     ])  # fmt: skip
+
+
+def _entries(system: System) -> list[tuple[int, int, sympy.Expr]]:
+    """(row, column, expression) of the non-zero entries of (f_x, f_u)."""
+    x, u, _, xdot = system.symbolic
+    both = sympy.Matrix(xdot).jacobian([*x, *u])
+    return [(r, c, both[r, c]) for r in range(both.shape[0]) for c in range(both.shape[1]) if both[r, c] != 0]
 
 
 def curvature_source(system: System) -> str:
@@ -70,7 +80,7 @@ def _printer(system: System, more: dict[sympy.Symbol, str] | None = None) -> _Pr
 
 
 def _function(head: str, body: Sequence[str]) -> list[str]:
-    offsets = [name for name in head.partition("(")[2].rstrip(")").split(", ") if name in ("i", "j", "o", "d")]
+    offsets = [name for name in head.partition("(")[2].rstrip(")").split(", ") if name in ("i", "j", "o", "d", "e")]
     lines = [f"    {name} = index({name})" for name in offsets]
     return ["@njit(**OPTIONS)", f"def {head}:", *lines, *(body or [_NOTHING]), "", ""]
 
@@ -91,30 +101,43 @@ def _assignments(printer: _Printer, expressions: list[Any]) -> list[str]:
                     for k, e in enumerate(reduced)]  # fmt: skip
 
 
-def _product_body(printer: _Printer, xdot: list[sympy.Expr], fx: sympy.Matrix, fu: sympy.Matrix) -> list[str]:
-    """xdot, and each row of f_x D + [0 | f_u] from its non-zero entries only, as vectors of n + m."""
-    n, m = fx.shape[0], fu.shape[1]
-    entries = [(r, c, fx[r, c]) for r in range(n) for c in range(n) if fx[r, c] != 0]
-    inputs = [(r, c, fu[r, c]) for r in range(n) for c in range(m) if fu[r, c] != 0]
-    lines = _assignments(printer, [*xdot, *(e for *_, e in entries), *(e for *_, e in inputs)])
-    lines += [f"    xdot[{r}] = e{r}" for r in range(n)]
+def _lane_printer(system: System) -> _Printer:
+    """States and controls are vectors, one lane a knot."""
+    x, u, p, _ = system.symbolic
+    names = {s: f"load(x, {k} * LANES, LANES)" for k, s in enumerate(x)}
+    names |= {s: f"load(u, {k} * LANES, LANES)" for k, s in enumerate(u)}
+    return _Printer(names | {s: f"p[{k}]" for k, s in enumerate(p)})
+
+
+def _stored(printer: _Printer, parts: list[tuple[str, list[sympy.Expr]]]) -> list[str]:
+    """Lines that store each part's expressions as rows of LANES; E begins at e."""
+    lines = _assignments(printer, [e for _, expressions in parts for e in expressions])
+    number = 0
+    for place, expressions in parts:
+        start = "e + " if place == "E" else ""
+        for r in range(len(expressions)):
+            lines.append(f"    store({place}, {start}{r} * LANES, splat(e{number}, LANES))")
+            number += 1
+    return lines
+
+
+def _product(system: System, entries: list[tuple[int, int, sympy.Expr]]) -> list[str]:
+    """after = f_x (base + reach slope) + [0 | f_u] by the non-zero entries, total += weight after."""
+    n, width = system.n, system.n + system.m
+    lines = []
     for c in range(n):
-        e = c * (n + m)
         lines += [
-            f"    row{c} = load(base, o + {e}, NXU) + reach * load(slope, {e}, NXU)",
-            f"    store(tangent, d + {e}, row{c})",
+            f"    row{c} = load(base, {c * width}, NXU) + reach * load(slope, {c * width}, NXU)",
+            f"    store(tangent, d + {c * width}, row{c})",
         ]
-    first = n + len(entries)
     for r in range(n):
-        terms = [f"e{n + k} * row{c}" for k, (row, c, _) in enumerate(entries) if row == r]
+        here = [(k, c) for k, (row, c, _) in enumerate(entries) if row == r]
+        terms = [f"E[e + {k} * LANES] * row{c}" for k, c in here if c < n]
         lines.append(f"    out = {' + '.join(terms) or 'splat(0.0, NXU)'}")
+        lines += [f"    out = add_lane(out, {c}, E[e + {k} * LANES])" for k, c in here if c >= n]
         lines += [
-            f"    out = add_lane(out, {n + c}, e{first + k})" for k, (row, c, _) in enumerate(inputs) if row == r
-        ]
-        e = r * (n + m)
-        lines += [
-            f"    store(after, {e}, out)",
-            f"    store(total, {e}, load(total, {e}, NXU) + weight * out)",
+            f"    store(after, {r * width}, out)",
+            f"    store(total, {r * width}, load(total, {r * width}, NXU) + weight * out)",
         ]
     return lines
 

@@ -145,8 +145,9 @@ def interior_point(
         newton += 1
         linearise(x, u, c.p, c.dt, d, J)
         for i in range(n):
-            weight[i] = lam[i] / s[i]
-            force[i] = tau / s[i] + weight[i] * (h[i] + s[i])
+            inverse = 1.0 / s[i]
+            weight[i] = lam[i] * inverse
+            force[i] = tau * inverse + weight[i] * (h[i] + s[i])
         cost_model(x, u, c, W, g)
         slope = 0.0
         add_constraints(x, c, weight, force, W, g)
@@ -202,8 +203,8 @@ def interior_point(
         complementarity = 0.0
         for i in range(n):
             s[i] = weight[i]
-            low, high = 1e-4 * tau / s[i], 1e4 * tau / s[i]
-            lam[i] = min(max(lam[i] + dual * dlam[i], low), high)
+            central = tau / s[i]
+            lam[i] = min(max(lam[i] + dual * dlam[i], 1e-4 * central), 1e4 * central)
             complementarity += lam[i] * s[i]
         violation = 0.0
         for e in range(HORIZON * NX):

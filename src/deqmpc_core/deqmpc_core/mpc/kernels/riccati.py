@@ -117,8 +117,8 @@ def eliminate_control(
     for k in range(NU):
         slope -= right[k] * load(H, (NX + k) * NXU, NXU)
     store(h, 0, slope)
+    store(p, 0, load(h, 0, NX))
     for r in range(NX):
-        p[r] = h[r]
         row = load(H, r * NXU, NX)
         for k in range(NU):
             row -= H[(NX + k) * NXU + r] * load(H, (NX + k) * NXU, NX)

@@ -9,27 +9,34 @@ from numpy.typing import NDArray
 NX = 12  # n, states
 NU = 4  # m, controls
 NXU = NX + NU
+NE = 80  # non-zero entries of (f_x, f_u)
 NG = 0  # g, the robot's own inequalities at a knot
 HORIZON = 5  # T, control intervals
 KNOTS = HORIZON + 1
 SUBSTEPS = 1  # Runge-Kutta steps in an interval
 STAGES = 4 * SUBSTEPS
+LANES = 8  # knots that the robot's functions are evaluated for at once
 POSITION = 0  # index of the first of three position coordinates, -1 if there are none
 MRP = 3  # and of three modified Rodrigues parameters
 
 Array = NDArray
 
 
-def derivative(x: Array, i: int, u: Array, j: int, p: Array, xdot: Array) -> None:
-    """xdot = f(x[i:i+NX], u[j:j+NU]; p)."""
+def stage_values(x: Array, u: Array, p: Array, k: Array) -> None:
+    """k = f(x, u; p) of LANES knots at once: x, k (NX, LANES), u (NU, LANES)."""
 
 
-def derivative_product(
-    x: Array, i: int, u: Array, j: int, p: Array, base: Array, o: int, reach: float, slope: Array, weight: float,
-    xdot: Array, tangent: Array, d: int, after: Array, total: Array,
+def stage_entries(x: Array, u: Array, p: Array, k: Array, E: Array, e: int) -> None:
+    """As `stage_values`, and E[e:] (NE, LANES) the non-zero entries of (f_x, f_u)."""
+
+
+def stage_product(
+    E: Array, e: int, base: Array, reach: float, slope: Array, weight: float, tangent: Array, d: int, after: Array,
+    total: Array,
 ) -> None:  # fmt: skip
-    """A stage of RK4: xdot as above, the stage's derivative by (x, u), tangent[d:] = base[o:] + reach slope, and its
-    slope after = f_x tangent + [0 | f_u]; total += weight after. All matrices (NX, NXU); after is not slope."""
+    """A stage of RK4 at one knot, whose entries are E[e], E[e + LANES], …: its derivative by (x, u), tangent[d:] =
+    base + reach slope, and after = f_x tangent + [0 | f_u]; total += weight after. All (NX, NXU); after is not
+    slope."""
 
 
 def derivative_transposed(x: Array, i: int, u: Array, j: int, p: Array, w: Array, out: Array) -> None:

@@ -5,6 +5,7 @@ their matrix products. `load` and `store` move them from and to flat arrays; ari
 every lane.
 """
 
+import math
 import operator
 from typing import Any
 
@@ -69,6 +70,43 @@ for _function, _emit in (
     _operation(_function, _emit)
 
 
+@lower_builtin(operator.neg, VectorType)
+def _negate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    zero = ir.Constant(ir.DoubleType(), -0.0)
+    return builder.fsub(_lanes(context, builder, zero, types.float64, sig.return_type.width), args[0])
+
+
+@infer_global(operator.neg)
+class _Negation(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(args[0], *args) if isinstance(args[0], VectorType) else None
+
+
+def _lane_by_lane(function: Any) -> None:
+    """The function of `math` on vectors."""
+
+    @infer_global(function)
+    class _Template(AbstractTemplate):  # pyright: ignore[reportUnusedClass]
+        def generic(self, args: Any, kws: Any) -> Any:
+            return signature(args[0], *args) if len(args) == 1 and isinstance(args[0], VectorType) else None
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        scalar = signature(types.float64, types.float64)
+        call = context.get_function(function, scalar)
+        value = args[0]
+        for lane in range(sig.return_type.width):
+            place = ir.Constant(ir.IntType(32), lane)
+            number = call(builder, (builder.extract_element(args[0], place),))
+            value = builder.insert_element(value, number, place)
+        return value
+
+    lower_builtin(function, VectorType)(lower)
+
+
+for _function in (math.sin, math.cos, math.tan, math.sqrt, math.exp, math.log, math.tanh, math.atan, math.fabs):
+    _lane_by_lane(_function)
+
+
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, width: int) -> Any:
     data = make_array(array_type)(context, builder, array).data
     place = builder.gep(data, [index])
@@ -106,15 +144,16 @@ def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def splat(typingctx: Any, number: Any, width: Any) -> Any:
-    """A vector with the number in each of `width` lanes."""
+    """A vector with the number in each of `width` lanes; a vector stays as it is."""
     if not isinstance(width, types.IntegerLiteral):
         return None
     vector = VectorType(width.literal_value)
+    kind = number if isinstance(number, VectorType) else types.float64
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _lanes(context, builder, args[0], types.float64, vector.width)
+        return _lanes(context, builder, args[0], sig.args[0], vector.width)
 
-    return vector(types.float64, width), codegen
+    return vector(kind, width), codegen
 
 
 @intrinsic
