@@ -213,7 +213,7 @@ def interior_point(
         for i in range(n):
             violation = max(violation, h[i])
             gap = max(gap, abs(h[i] + s[i]))
-        if tau <= tau_end and gap <= tolerance and scale * reach * moved <= 10.0 * tolerance:
+        if tau <= tau_end and gap <= tolerance and scale * reach * moved <= 50.0 * tolerance:
             status = CONVERGED
             break
         damping = 0.0 if damping < 1e-5 else 0.01 * damping
