@@ -49,7 +49,8 @@ def solve() -> Solution:
     way = ASKED_SPEED * DT * torch.arange(1, HORIZON + 1, dtype=torch.float64)
     heading = torch.full_like(way, ASKED_HEADING)
     waypoints = torch.stack([way * heading.cos(), way * heading.sin(), heading, 0 * way + ASKED_SPEED], -1)
-    return TrackingSolver(task)(torch.zeros(1, 4, dtype=torch.float64), waypoints[None])
+    solver = TrackingSolver(task, method="interior_point")
+    return solver(torch.zeros(1, 4, dtype=torch.float64), waypoints[None])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""The examples' definitions."""
+"""The examples do what they say."""
 
 import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import torch
+
+from deqmpc_core.types import Status
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -26,3 +28,12 @@ def test_own_robot_moves_as_a_car_and_knows_its_limits() -> None:
     inside, outside = task.system.inequality(x)
     assert (inside <= 0).all() and (outside > 0).sum() == 2
     assert (task.system.inequality(x, {"kerb": 1.0, "speed_max": 3.0}) <= 0).all()
+
+
+def test_own_robot_obeys_its_limits_at_the_cost_that_ipopt_finds() -> None:
+    example = _example("own_robot")
+    solution = example.solve()
+    assert solution.status[0] == Status.CONVERGED.code
+    assert abs(float(solution.info.cost[0]) / 40.742186 - 1.0) < 1e-3
+    assert solution.x[0, :, 1].max() < example.KERB + 1e-4
+    assert solution.x[0, :, 3].max() < example.TOP_SPEED + 1e-4

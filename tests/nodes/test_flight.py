@@ -33,7 +33,9 @@ def test_the_nodes_fly_what_one_process_flies_to_the_last_written_digit(flown: F
     for over_dds, in_process in zip(flown[0]["episodes"], alone, strict=True):
         for key in ("return", "success", "failure", "final_distance", "min_obstacle_distance"):
             expected = in_process[key]
-            assert over_dds[key] == (round(expected, DIGITS) if isinstance(expected, float) else expected), key
+            assert over_dds[key] == (round(expected, DIGITS) if isinstance(expected, float) else expected), (
+                key
+            )
 
 
 def test_the_bag_holds_the_whole_flight(flown: Flown) -> None:

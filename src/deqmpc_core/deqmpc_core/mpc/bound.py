@@ -1,4 +1,5 @@
-"""A solver bound to arrays of its own: what a control loop calls, without an allocation or a tensor in sight."""
+"""A solver bound to arrays of its own: what a control loop calls, without an allocation or a tensor in
+sight."""
 
 from typing import TYPE_CHECKING
 
@@ -20,16 +21,16 @@ Array = NDArray[np.float64]
 class BoundSolver:
     """`TrackingSolver` for B samples of k spheres whose arrays are made once; every call overwrites them.
 
-    x (B, T+1, n), u (B, T, m), status (B,) of Status codes, info (B, 5): violation, cost, Newton steps, penalty (or
-    barrier) of the next and the last iteration. Sizes and weights are the task's; state weights and limits lie in
-    `state_weight` (1, T, n), `control_weight`, `control_reference` (1, T, m), `u_lo`, `u_hi` (1, m), spheres in
+    x (B, T+1, n), u (B, T, m), status (B,) of Status codes, info (B, 5): violation, cost, Newton steps,
+    penalty (or barrier) of the next and the last iteration. Sizes and weights are the task's; state weights
+    and limits lie in
+    `state_weight` (1, T, n), `control_weight`, `control_reference` (1, T, m), `u_lo`, `u_hi` (1, m),
+    spheres in
     `centers` (B, k, 3) and `radius` (B, k) with the margin included, all writable between calls.
     Raises ConfigError for the torch backend.
     """
 
-    def __init__(
-        self, solver: "TrackingSolver", batch: int, spheres: int, al_iterations: int | None
-    ) -> None:
+    def __init__(self, solver: "TrackingSolver", batch: int, spheres: int, al_iterations: int | None) -> None:
         if not solver.native:
             raise ConfigError("bind: expected a solver with backend='native'")
         task, horizon = solver.task, solver.horizon
@@ -58,23 +59,23 @@ class BoundSolver:
         self._angles = np.array(task.system.angles, dtype=np.int64)
         first = (self._x0, self._reference, *shared, self._x, self._u, eta, lam, work)
         part = "interior_point" if interior else "augmented_lagrangian"
-        module = solver.backend.kernels(part, nogil=batch > 1)
+        module = solver.backend.kernels(part)
         self._shift = module.shift_all
         if interior:
-            self._kernel = module.interior_range
+            self._kernel = module.interior_range if batch > 1 else module.interior_range_alone
             convex = spheres == 0 and task.system.inequalities is None
             kinds = (barrier(convex, warm, solver.schedule.tolerance) for warm in (False, True))
             ends = ((b.iterations, b.tolerance, b.numbers(), self.status, self.info) for b in kinds)
             self._cold, self._warm = ((*first, *end) for end in ends)
             self._penalty = None
             return
-        self._kernel = module.solve_range
+        self._kernel = module.solve_range if batch > 1 else module.solve_range_alone
         schedule, penalty = solver.schedule, np.zeros(batch)
         iterations = schedule.iterations if al_iterations is None else al_iterations
         tolerance = schedule.tolerance if al_iterations is None else 0.0
         self._cold = self._warm = (
-            *first, penalty, iterations, schedule.newton_steps, schedule.growth, schedule.penalty_max, tolerance,
-            self.status, self.info,
+            *first, penalty, iterations, schedule.newton_steps, schedule.growth, schedule.penalty_max,
+            tolerance, self.status, self.info,
         )  # fmt: skip
         ramp = 8 if al_iterations is None else al_iterations
         self._penalty = penalty, schedule.first_penalty(ramp), schedule.first_penalty(al_iterations or 2)

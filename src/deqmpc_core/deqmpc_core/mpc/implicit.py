@@ -1,4 +1,5 @@
-"""A solve as autograd sees it: implicit differentiation at the last iterate (Eq. 12, or the exact adjoint)."""
+"""A solve as autograd sees it: implicit differentiation at the last iterate (Eq. 12, or the exact
+adjoint)."""
 
 from typing import Any
 
@@ -15,7 +16,12 @@ class Implicit(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, backend: Any, options: tuple[bool, bool], state: SolverState, penalty: Tensor, *fields: Tensor
+        ctx: Any,
+        backend: Any,
+        options: tuple[bool, bool],
+        state: SolverState,
+        penalty: Tensor,
+        *fields: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """x (B, T+1, n) and u (B, T, m) of the state. options: exact, barrier."""
         ctx.backend, ctx.options, ctx.state, ctx.penalty = backend, options, state, penalty

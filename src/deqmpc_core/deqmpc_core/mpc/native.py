@@ -50,29 +50,35 @@ class NativeBackend:
     def __init__(self, system: System, horizon: int, dt: float, substeps: int) -> None:
         self.system, self.horizon, self.dt, self.substeps = system, horizon, dt, substeps
 
-    def kernels(self, part: str, nogil: bool) -> ModuleType:
+    def kernels(self, part: str) -> ModuleType:
         """The compiled module of a part (see `kernels.build`)."""
-        return kernels(self.system, self.horizon, self.substeps, part, nogil)
+        return kernels(self.system, self.horizon, self.substeps, part)
+
+    def _entry(self, part: str, name: str, batch: int) -> Callable[..., None]:
+        return getattr(self.kernels(part), name if batch > 1 else f"{name}_alone")
 
     def data(self, problem: Problem) -> tuple[Array | int | float, ...]:
-        """The kernels' shared argument block: reference … limits, centers, their stride, radius, parameters, dt."""
+        """The kernels' shared argument block: reference … limits, centers, their stride, radius,
+        parameters, dt."""
         stride = 3 * problem.radius.shape[1] if problem.centers.shape[1] > 1 else 0
         rows = [_array(v) for v in problem[1:7]]
         return (
-            *rows, _array(problem.centers), stride, _array(problem.radius), _array(problem.parameters), self.dt
+            *rows, _array(problem.centers), stride, _array(problem.radius), _array(problem.parameters),
+            self.dt
         )  # fmt: skip
 
     def solve(
         self, problem: Problem, state: SolverState, schedule: Schedule
     ) -> tuple[SolverState, Tensor, Tensor]:
-        """The augmented Lagrangian: new state, status codes (B,) and info (B, 5): violation, cost, Newton steps,
-        next and last penalty."""
+        """The augmented Lagrangian: new state, status codes (B,) and info (B, 5): violation, cost, Newton
+        steps, next and last penalty."""
         run = _Run(problem, state, 3)
         penalty = _array(state.penalty, run.batch)[:, 0]
-        kernel = self.kernels("augmented_lagrangian", nogil=run.batch > 1).solve_range
+        kernel = self._entry("augmented_lagrangian", "solve_range", run.batch)
         arguments = (
             _array(problem.x0), *self.data(problem), *run.arrays, penalty, schedule.iterations,
-            schedule.newton_steps, schedule.growth, schedule.penalty_max, schedule.tolerance, run.status, run.info,
+            schedule.newton_steps, schedule.growth, schedule.penalty_max, schedule.tolerance, run.status,
+            run.info,
         )  # fmt: skip
         over_batch(run.batch, lambda first, last: kernel(first, last, *arguments))
         return run.result(problem)
@@ -82,7 +88,7 @@ class NativeBackend:
     ) -> tuple[SolverState, Tensor, Tensor]:
         """The interior point from the state's x and u: as `solve`, the barrier in the penalty's places."""
         run = _Run(problem, state, 6)
-        kernel = self.kernels("interior_point", nogil=run.batch > 1).interior_range
+        kernel = self._entry("interior_point", "interior_range", run.batch)
         arguments = (
             _array(problem.x0), *self.data(problem), *run.arrays, barrier.iterations, barrier.tolerance,
             barrier.numbers(), run.status, run.info,
@@ -94,13 +100,13 @@ class NativeBackend:
         self, problem: Problem, state: SolverState, penalty: Tensor, seed_x: Tensor, seed_u: Tensor,
         exact: bool = False, barrier: bool = False,
     ) -> Sensitivity:  # fmt: skip
-        """Solution of the adjoint system for a loss with gradient seed_x (B, T+1, n), seed_u (B, T, m); options
-        as in the torch backend."""
+        """Solution of the adjoint system for a loss with gradient seed_x (B, T+1, n), seed_u (B, T, m);
+        options as in the torch backend."""
         run = _Run(problem, state, 3)
         x, u, eta, lam, work = run.arrays
         out = [np.zeros_like(v) for v in (x, u, eta, lam)]
         ok = np.zeros(run.batch, dtype=np.bool_)
-        kernel = self.kernels("adjoint", nogil=True).adjoint_range
+        kernel = self._entry("adjoint", "adjoint_range", run.batch)
         arguments = (
             x, *self.data(problem), u, eta, lam, _array(penalty, run.batch)[:, 0], exact, barrier,
             _array(seed_x), _array(seed_u), work, *out, ok,

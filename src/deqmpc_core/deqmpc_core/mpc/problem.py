@@ -84,7 +84,9 @@ def spheres_data(
         raise ShapeError(f"spheres.center: expected (k, 3), (B, k, 3) or (B, T, k, 3), got {came}")
     count = center.shape[-2]
     if count > MAX_SPHERES:
-        raise ShapeError(f"spheres.center: expected at most {MAX_SPHERES} spheres, got {count}; drop the farthest")
+        raise ShapeError(
+            f"spheres.center: expected at most {MAX_SPHERES} spheres, got {count}; drop the farthest"
+        )
     center = center[None, None] if center.ndim == 2 else center[:, None] if center.ndim == 3 else center
     rows = center.shape[0] if center.shape[0] in (1, batch) else batch
     steps = center.shape[1] if center.shape[1] == horizon else 1
@@ -94,9 +96,7 @@ def spheres_data(
     return center, per_sample("spheres.radius", radius, batch, count, like) + margin
 
 
-def parameters_data(
-    task: Task, given: Mapping[str, float | Tensor], batch: int, like: Tensor
-) -> Tensor:
+def parameters_data(task: Task, given: Mapping[str, float | Tensor], batch: int, like: Tensor) -> Tensor:
     """The model's parameters (1|B, P), those named in `given` (a number, () or (B,)) replaced.
 
     Raises UnknownNameError, ShapeError.

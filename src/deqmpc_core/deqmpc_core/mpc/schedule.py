@@ -30,10 +30,11 @@ class Schedule:
 class Barrier:
     """Numbers of the interior point.
 
-    first, last: barrier tau at the start and the end. smallest: least slack of the first guess. shrink: factor of
-    tau after a step whose line search kept more than `step_primal` and whose fraction to the boundary was above
-    `step_fraction`. curvature: share of the spheres' own curvature in the Hessian. tolerance: residual and step at
-    which a solve at the last tau has converged.
+    first, last: barrier tau at the start and the end. smallest: least slack of the first guess. shrink:
+    factor of tau after a step whose line search kept more than `step_primal` and whose fraction to the
+    boundary was above
+    `step_fraction`. curvature: share of the spheres' own curvature in the Hessian. tolerance: residual and
+    step at which a solve at the last tau has converged.
     """
 
     first: float
@@ -49,17 +50,20 @@ class Barrier:
     def numbers(self) -> NDArray[np.float64]:
         """In the order of the kernel's arguments."""
         return np.array([
-            self.first, self.last, self.smallest, self.shrink, self.step_primal, self.step_fraction, self.curvature
+            self.first, self.last, self.smallest, self.shrink, self.step_primal, self.step_fraction,
+            self.curvature
         ])  # fmt: skip
 
 
-# Against IPOPT on random quadrotor problems (`deqmpc_core.testing`, seeds other than the acceptance's): with spheres
-# a large first barrier and a slow descent find the better local minimum; with limits alone they only cost steps.
+# Tuned against IPOPT on random quadrotor problems (`deqmpc_core.testing`, other seeds than the acceptance's).
+# With spheres a large first barrier and a slow descent find the better local minimum; without them they only
+# cost steps.
 COLD = Barrier(first=0.2, smallest=0.1, shrink=0.2, step_primal=0.8, step_fraction=0.6, curvature=0.5)
 WARM = Barrier(first=0.3, smallest=0.02, shrink=0.3, step_primal=0.5, step_fraction=0.1, curvature=0.5)
 CONVEX = Barrier(first=1e-3, smallest=0.1, shrink=0.1, step_primal=0.3, step_fraction=0.1, curvature=0.0)
 
 
 def barrier(convex: bool, warm: bool, tolerance: float) -> Barrier:
-    """The numbers for a problem with control limits alone (convex) or more, from a plan (warm) or from nothing."""
+    """The numbers for a problem with control limits alone (convex) or more, from a plan (warm) or from
+    nothing."""
     return replace(CONVEX if convex else WARM if warm else COLD, tolerance=tolerance)

@@ -14,8 +14,9 @@ _SHORTEST = 0.3  # m
 
 
 def cold_starts(system: System, problem: Problem, penalty: float, starts: int) -> list[SolverState]:
-    """`starts` guesses: x0 held at every knot under the reference control; then with positions that move to the
-    left, up and to the right of the straight way to the last waypoint. Without a position they all hold."""
+    """`starts` guesses: x0 held at every knot under the reference control; then with positions that move to
+    the left, up and to the right of the straight way to the last waypoint. Without a position they all
+    hold."""
     horizon, count = problem.reference.shape[1], problem.radius.shape[1]
     own = len(system.symbolic_inequalities)
     hold = cold_start(problem.x0, problem.control_reference, count, horizon, penalty, own)

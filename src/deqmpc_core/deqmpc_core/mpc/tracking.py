@@ -83,7 +83,8 @@ class TrackingSolver:
         return shift(self.task.system, state, x0, knots, self.schedule.first_penalty(al_iterations))
 
     def bind(self, batch: int = 1, spheres: int = 0, al_iterations: int | None = None) -> BoundSolver:
-        """The solver with arrays of its own for `batch` samples of `spheres` spheres: no allocation in a call."""
+        """The solver with arrays of its own for `batch` samples of `spheres` spheres: no allocation in a
+        call."""
         return BoundSolver(self, batch, spheres, al_iterations)
 
     def problem(
@@ -92,7 +93,8 @@ class TrackingSolver:
         control_weight: Tensor | None = None, limits: tuple[Tensor, Tensor] | None = None,
         control_reference: Tensor | None = None, parameters: Mapping[str, float | Tensor] | None = None,
     ) -> Problem:  # fmt: skip
-        """Validated data of one call; what is not given comes from the task. Raises ShapeError, UnknownNameError."""
+        """Validated data of one call; what is not given comes from the task. Raises ShapeError,
+        UnknownNameError."""
         task, horizon = self.task, self.horizon
         x0 = require("x0", x0, (None, task.n), x0 if not self.native else None)
         if self.native and x0.device.type != "cpu":
@@ -110,7 +112,8 @@ class TrackingSolver:
             per_knot("state_weight", own(state_weight, task.state_weight), batch, horizon, task.n, x0),
             per_knot("control_weight", own(control_weight, task.control_weight), batch, horizon, task.m, x0),
             per_knot(
-                "control_reference", own(control_reference, task.control_reference), batch, horizon, task.m, x0
+                "control_reference", own(control_reference, task.control_reference), batch, horizon, task.m,
+                x0
             ),
             per_sample("u_lo", own(lo, task.u_lo), batch, task.m, x0),
             per_sample("u_hi", own(hi, task.u_hi), batch, task.m, x0),

@@ -167,9 +167,7 @@ class System:
         both = self._torch_jacobian(x, x.unbind(-1), u.unbind(-1), numbers)
         return both[..., : self.n], both[..., self.n :]
 
-    def curvature(
-        self, x: Tensor, u: Tensor, weight: Tensor, parameters: Parameters | None = None
-    ) -> Tensor:
+    def curvature(self, x: Tensor, u: Tensor, weight: Tensor, parameters: Parameters | None = None) -> Tensor:
         """sum_i weight_i d2f_i (..., n+m, n+m) over (x, u), weight (..., n)."""
         numbers = self._numbers(x, parameters)
         return self._torch_curvature(x, x.unbind(-1), u.unbind(-1), numbers, weight.unbind(-1))
@@ -180,9 +178,7 @@ class System:
             return x.new_zeros(*x.shape[:-1], 0, self.n)
         return self._torch_inequality_jacobian(x, x.unbind(-1), self._numbers(x, parameters))
 
-    def inequality_curvature(
-        self, x: Tensor, weight: Tensor, parameters: Parameters | None = None
-    ) -> Tensor:
+    def inequality_curvature(self, x: Tensor, weight: Tensor, parameters: Parameters | None = None) -> Tensor:
         """sum_i weight_i d2h_i (..., n, n), weight (..., g)."""
         if self.inequalities is None:
             return x.new_zeros(*x.shape, self.n)

@@ -2,7 +2,7 @@
 
 from deqmpc_core.testing.differences import finite_difference
 from deqmpc_core.testing.oracle import Answers, IpoptOracle
-from deqmpc_core.testing.problems import Guess, Problems, random_problems, warm_problems
+from deqmpc_core.testing.problems import Guess, Problems, cold_guess, random_problems, warm_problems
 from deqmpc_core.testing.shares import (
     Solved,
     cost_and_violation,
@@ -13,6 +13,6 @@ from deqmpc_core.testing.shares import (
 )
 
 __all__ = [
-    "Answers", "Guess", "IpoptOracle", "Problems", "Solved", "cost_and_violation", "finite_difference",
+    "Answers", "Guess", "IpoptOracle", "Problems", "Solved", "cold_guess", "cost_and_violation", "finite_difference",
     "ipopt_answers", "random_problems", "solved", "solved_share", "warm_problems", "warm_set",
 ]  # fmt: skip

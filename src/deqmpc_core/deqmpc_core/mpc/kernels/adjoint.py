@@ -3,7 +3,6 @@
 `deqmpc_core.mpc.adjoint` is the readable reference.
 """
 
-
 from numba import njit
 
 from deqmpc_core.mpc.kernels.constraints import (
@@ -37,11 +36,13 @@ from deqmpc_core.mpc.kernels.sizes import (
 from deqmpc_core.mpc.kernels.stack import stack_array
 
 OPTIONS: dict = {}
-NOGIL = True
 
 # --- kernel ---
 
-HOLD, REFINEMENTS = 1e5, 4  # weight of an active inequality against the Hessian; steps that make it hold exactly
+HOLD, REFINEMENTS = (
+    1e5,
+    4,
+)  # weight of an active inequality against the Hessian; steps that make it hold exactly
 HELD = 1e12  # weight of a held control
 
 
@@ -92,7 +93,8 @@ def exact_adjoint(
 ) -> bool:  # fmt: skip
     """The KKT system with the Lagrangian's Hessian; without `curved` it leaves second derivatives out.
 
-    barrier 0: active inequalities hold to first order. barrier tau: weights lam^2 / tau, as an interior point has.
+    barrier 0: active inequalities hold to first order. barrier tau: weights lam^2 / tau, as an interior
+    point has.
     """
     n = lam.size
     weight, zeros, slopes = work[:n], work[n : 2 * n], work[2 * n : 3 * n]
@@ -163,7 +165,8 @@ def start_gradient(J: Array, seed_x: Array, seta: Array, sx: Array) -> None:
 
 @njit(**OPTIONS)
 def holding_weights(c: Data, x: Array, lam: Array, barrier: float, W: Array, weight: Array) -> None:
-    """Weight of every inequality: lam^2 / tau under a barrier, else large where the multiplier is positive."""
+    """Weight of every inequality: lam^2 / tau under a barrier, else large where the multiplier is
+    positive."""
     if barrier > 0.0:
         for i in range(lam.size):
             weight[i] = lam[i] * lam[i] / barrier
@@ -196,25 +199,38 @@ ADJOINT = (
 ).format(m="float64[:,::1]", v="float64[::1]")
 
 
-@njit(ADJOINT, cache=True, nogil=NOGIL, **OPTIONS)
+@njit(ADJOINT, cache=True, nogil=True, **OPTIONS)
 def adjoint_range(
     first: int, last: int, x: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
     centers: Array, stride: int, radius: Array, p: Array, dt: float,
-    u: Array, eta: Array, lam: Array, penalty: Array, exact: bool, barrier: bool, seed_x: Array, seed_u: Array,
+    u: Array, eta: Array, lam: Array, penalty: Array, exact: bool, barrier: bool, seed_x: Array, seed_u:
+    Array,
     work: Array, sx: Array, su: Array, seta: Array, slam: Array, ok: Array,
 ) -> None:  # fmt: skip
-    """For samples first..last-1: s of the adjoint system; sx (KNOTS, NX) holds the gradient to x_0 at knot 0."""
+    """For samples first..last-1: s of the adjoint system; sx (KNOTS, NX) holds the gradient to x_0 at knot
+    0."""
     for b in range(first, last):
         c = Data(
-            row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b), row(centers, b), stride,
-            row(radius, b), row(p, b), dt,
+            row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b), row(centers, b),
+            stride, row(radius, b), row(p, b), dt,
         )  # fmt: skip
         good = all_finite(x[b]) and all_finite(u[b]) and all_finite(seed_x[b]) and all_finite(seed_u[b])
         if not good:
             ok[b] = False
         elif not (exact or barrier):
             ok[b] = gauss_newton_adjoint(
-                x[b], u[b], c, lam[b], penalty[b], seed_x[b], seed_u[b], work[b], sx[b], su[b], seta[b], slam[b]
+                x[b],
+                u[b],
+                c,
+                lam[b],
+                penalty[b],
+                seed_x[b],
+                seed_u[b],
+                work[b],
+                sx[b],
+                su[b],
+                seta[b],
+                slam[b],
             )
         else:
             tau = penalty[b] if barrier else 0.0

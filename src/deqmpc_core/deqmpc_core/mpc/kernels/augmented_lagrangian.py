@@ -1,7 +1,7 @@
 """Kernel source: Algorithm 1 (MPC-m) for a range of samples.
 
-The augmented Lagrangian (Eq. 11) has the dynamics' multipliers eta and the inequalities' multipliers lam in the
-shifted form max(0, lam + mu h)^2 - lam^2 over 2 mu, whose active set is lam + mu h > 0.
+The augmented Lagrangian (Eq. 11) has the dynamics' multipliers eta and the inequalities' multipliers lam in
+the shifted form max(0, lam + mu h)^2 - lam^2 over 2 mu, whose active set is lam + mu h > 0.
 """
 
 import math
@@ -27,7 +27,6 @@ from deqmpc_core.mpc.kernels.stack import stack_array
 from deqmpc_core.mpc.kernels.vector import lane_sum, load
 
 OPTIONS: dict = {}
-NOGIL = True
 
 # --- kernel ---
 
@@ -207,7 +206,7 @@ SOLVE = (
 ).format(m="float64[:,::1]", v="float64[::1]")
 
 
-@njit(SOLVE, cache=True, nogil=NOGIL, **OPTIONS)
+@njit(SOLVE, cache=True, nogil=True, **OPTIONS)
 def solve_range(
     first: int, last: int, x0: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
     centers: Array, stride: int, radius: Array, p: Array, dt: float,
@@ -218,8 +217,8 @@ def solve_range(
     """`solve_sample` for samples first..last-1 of (B, ...) arrays."""
     for b in range(first, last):
         c = Data(
-            row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b), row(centers, b), stride,
-            row(radius, b), row(p, b), dt,
+            row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b), row(centers, b),
+            stride, row(radius, b), row(p, b), dt,
         )  # fmt: skip
         status[b] = solve_sample(
             x0[b], c, x[b], u[b], eta[b], lam[b], work[b], penalty[b],

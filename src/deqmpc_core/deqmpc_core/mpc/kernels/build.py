@@ -21,6 +21,7 @@ from types import ModuleType
 import llvmlite
 import llvmlite.binding
 import numba
+import sympy
 
 from deqmpc_core.mpc.kernels.generate import curvature_source, value_source
 from deqmpc_core.systems.system import System
@@ -32,21 +33,32 @@ _PARTS = {
     "interior_point": (*_SHARED, "interior_point", "shift"),
     "adjoint": (*_SHARED, "curvature", "adjoint"),
 }
-_IMPORTED = ("stack", "vector", "data")  # modules that the generated source imports
+_IMPORTED = (
+    "stack",
+    "vector",
+    "data",
+    "generate",
+    "build",
+)  # what the generated source imports or comes from
+_ENTRIES = ("SOLVE", "IMPROVE", "ADJOINT")  # names of the entry functions' signatures
 _FASTMATH = ("arcp", "contract", "nsz", "reassoc")  # never nnan: finiteness tests must survive
 _FLAGS = ("SLP_VECTORIZE", "LOOP_VECTORIZE", "OPT")  # of numba.config, which belongs to the whole process
 _LOCK = threading.RLock()
 
 
 @lru_cache(maxsize=64)
-def kernels(system: System, horizon: int, substeps: int, part: str, nogil: bool) -> ModuleType:
+def kernels(system: System, horizon: int, substeps: int, part: str) -> ModuleType:
     """The compiled module for these sizes; part: "augmented_lagrangian", "interior_point" or "adjoint".
 
-    nogil: the kernels let other Python threads run; for B = 1 that only costs hand-overs. Machine code
-    fresh from the compiler can differ in the last bit from what a later process loads from the cache. So a
-    child process compiles and every process loads.
+    Its entry `…_range` lets other Python threads run; `…_range_alone` does not, because for one sample that
+    only costs hand-overs. Machine code fresh from the compiler can differ in the last bit from what a later
+    process loads from the cache, so a child process compiles and every process loads.
     """
-    path = _write(_source(system, horizon, substeps, part, nogil), f"{system.name}_T{horizon}_{part}")
+    path = (
+        cache_directory() / f"{system.name}_T{horizon}_{part}_{_digest(system, horizon, substeps, part)}.py"
+    )
+    if not path.exists():
+        _write(path, _source(system, horizon, substeps, part))
     mark = path.with_suffix(".compiled")
     with _LOCK:
         if not mark.exists():
@@ -62,7 +74,23 @@ def _compile_in_child(path: Path, mark: Path) -> None:
         mark.touch()
 
 
-def _source(system: System, horizon: int, substeps: int, part: str, nogil: bool) -> str:
+def _digest(system: System, horizon: int, substeps: int, part: str) -> str:
+    """Of everything that decides the machine code; the robot by its expressions, which cost less than their
+    source."""
+    folder = Path(__file__).parent
+    sources = [(folder / f"{module}.py").read_text() for module in (*_IMPORTED, *_PARTS[part])]
+    robot = [str(expression) for expression in (system.symbolic, system.symbolic_inequalities)]
+    facts = [
+        *sources, *robot, *map(str, (horizon, substeps, part, system.n, system.m, system.position,
+        system.mrp)),
+        *(f"{flag}={getattr(numba.config, flag)}" for flag in _FLAGS), _options(),
+        sympy.__version__, numba.__version__, llvmlite.__version__, platform.python_version(),
+        llvmlite.binding.get_host_cpu_name(), str(llvmlite.binding.get_host_cpu_features().flatten()),
+    ]  # fmt: skip
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+
+
+def _source(system: System, horizon: int, substeps: int, part: str) -> str:
     header = [
         '"""Generated; see deqmpc_core.mpc.kernels.build."""',
         "import math",
@@ -77,10 +105,10 @@ def _source(system: System, horizon: int, substeps: int, part: str, nogil: bool)
         f"POSITION = {-1 if system.position is None else system.position}",
         "LANES = 8",
         f"MRP = {-1 if system.mrp is None else system.mrp}",
-        f"NOGIL = {nogil}",
         f"OPTIONS = {_options()}",
     ]
     bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in _PARTS[part]]
+    bodies.append(_alone(bodies))
     functions = [value_source(system), *([curvature_source(system)] if part == "adjoint" else [])]
     return "\n".join([*header, *functions, *bodies])
 
@@ -91,26 +119,23 @@ def _options() -> str:
     return f"{{'error_model': 'numpy', 'fastmath': {{{flags}}}}}"
 
 
-def _write(source: str, name: str) -> Path:
-    """The module's file, written under a temporary name and renamed, so two processes may start at once."""
-    facts = (
-        source,
-        *(f"{flag}={getattr(numba.config, flag)}" for flag in _FLAGS),
-        numba.__version__,
-        llvmlite.__version__,
-        platform.python_version(),
-        llvmlite.binding.get_host_cpu_name(),
-        str(llvmlite.binding.get_host_cpu_features().flatten()),
-    )
-    imported = [(Path(__file__).parent / f"{module}.py").read_text() for module in _IMPORTED]
-    digest = hashlib.sha256("\0".join([*facts, *imported]).encode()).hexdigest()[:16]
-    path = cache_directory() / f"{name}_{digest}.py"
-    if not path.exists():
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            file.write(source)
-        os.replace(temporary, path)
-    return path
+def _alone(bodies: list[str]) -> str:
+    """Copies of the entry functions that hold the interpreter lock."""
+    entries = [body[body.index("@njit(" + name) :].split("\n\n\n")[0] for body in bodies for name in
+    _ENTRIES if
+               "@njit(" + name in body]  # fmt: skip
+    copies = [
+        entry.replace("nogil=True", "nogil=False").replace("_range(", "_range_alone(", 1) for entry in entries
+    ]
+    return "\n\n\n" + "\n\n\n".join(copies) + "\n"
+
+
+def _write(path: Path, source: str) -> None:
+    """Under a temporary name and renamed, so that two processes may start at once."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "w") as file:
+        file.write(source)
+    os.replace(temporary, path)
 
 
 @lru_cache(maxsize=1)

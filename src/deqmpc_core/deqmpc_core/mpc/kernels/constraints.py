@@ -1,7 +1,8 @@
-"""Kernel source: the tracking problem's cost and its inequalities h <= 0, one after the other in a flat array.
+"""Kernel source: the tracking problem's cost and its inequalities h <= 0, one after the other in a flat
+array.
 
-Of each interval t, `width` = 2 NU + NG + count entries: control u_t below (lo - u) and above (u - hi), the robot's
-own inequalities at knot t + 1, spheres r^2 - |position - center|^2 [m^2] at knot t + 1.
+Of each interval t, `width` = 2 NU + NG + count entries: control u_t below (lo - u) and above (u - hi), the
+robot's own inequalities at knot t + 1, spheres r^2 - |position - center|^2 [m^2] at knot t + 1.
 """
 
 import math
@@ -139,9 +140,7 @@ def add_constraints(x: Array, c: Data, weight: Array, force: Array, W: Array, g:
 
 
 @njit(**OPTIONS)
-def add_spheres(
-    x: Array, t: int, c: Data, weight: Array, force: Array, i: int, W: Array, g: Array
-) -> None:
+def add_spheres(x: Array, t: int, c: Data, weight: Array, force: Array, i: int, W: Array, g: Array) -> None:
     """The spheres' part of `add_constraints` at knot t + 1."""
     t, i = index(t), index(i)
     a, go = (t + 1) * NX + POSITION, (t + 1) * NXU + POSITION

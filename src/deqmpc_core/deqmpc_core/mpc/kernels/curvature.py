@@ -1,7 +1,7 @@
 """Kernel source: second derivatives of one control interval, sum_i eta_i d2 F_i, for the exact adjoint.
 
-All that is not linear in a Runge-Kutta step is its four evaluations of f. So the Hessian is the sum over those
-stages of D' (sum_i b_i d2 f_i) D, with D the stage's derivative by (x, u) and b its adjoint.
+All that is not linear in a Runge-Kutta step is its four evaluations of f. So the Hessian is the sum over
+those stages of D' (sum_i b_i d2 f_i) D, with D the stage's derivative by (x, u) and b its adjoint.
 """
 
 from numba import njit

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 
 class Data(NamedTuple):
-    """Rows of the problem's arrays, flat: waypoints ref (T, n) with weights wx; control reference uref (T, m) with
-    weights wu; limits lo, hi (m,); sphere centers (1|T, k, 3), `stride` apart from knot to knot, radius (k,); model
-    parameters p; interval dt [s]."""
+    """Rows of the problem's arrays, flat: waypoints ref (T, n) with weights wx; control reference uref (T,
+    m) with weights wu; limits lo, hi (m,); sphere centers (1|T, k, 3), `stride` apart from knot to knot,
+    radius
+    (k,); model parameters p; interval dt [s]."""
 
     ref: NDArray
     wx: NDArray

@@ -30,7 +30,8 @@ class _Printer(PythonCodePrinter):
 
 
 def value_source(system: System) -> str:
-    """Source of the stage functions, `inequality` and `inequality_jacobian`; NE, the non-zero entries of (f_x, f_u)."""
+    """Source of the stage functions, `inequality` and `inequality_jacobian`; NE, the non-zero entries of
+    (f_x, f_u)."""
     _, _, _, xdot = system.symbolic
     h = system.symbolic_inequalities
     x = system.symbolic[0]
@@ -43,7 +44,8 @@ def value_source(system: System) -> str:
         *_function("stage_values(x, u, p, k)", _stored(lanes, [("k", xdot)])),
         *_function("stage_entries(x, u, p, k, E, e)", _stored(lanes, [("k", xdot), ("E", derivatives)])),
         *_function(
-            "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)", _product(system, entries)
+            "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)", _product(system,
+            entries)
         ),
         *_function("inequality(x, i, p, h, o)", _filled(printer, "h[o + {}]", h)),
         *_function("inequality_jacobian(x, i, p, out)", _filled(printer, "out[{}]", list(hx))),
@@ -80,13 +82,15 @@ def _printer(system: System, more: dict[sympy.Symbol, str] | None = None) -> _Pr
 
 
 def _function(head: str, body: Sequence[str]) -> list[str]:
-    offsets = [name for name in head.partition("(")[2].rstrip(")").split(", ") if name in ("i", "j", "o", "d", "e")]
+    offsets = [
+        name for name in head.partition("(")[2].rstrip(")").split(", ") if name in ("i", "j", "o", "d", "e")
+    ]
     lines = [f"    {name} = index({name})" for name in offsets]
     return ["@njit(**OPTIONS)", f"def {head}:", *lines, *(body or [_NOTHING]), "", ""]
 
 
 def _filled(printer: _Printer, place: str, expressions: Sequence[Any]) -> list[str]:
-    """Lines that write the expressions to place.format(0), place.format(1), …"""
+    """Lines that write the expressions to place.format(0), place.format(1) and so on."""
     lines = _assignments(printer, list(expressions))
     return [*lines, *(f"    {place.format(k)} = e{k}" for k in range(len(expressions)))]
 
@@ -97,8 +101,7 @@ def _assignments(printer: _Printer, expressions: list[Any]) -> list[str]:
         return []
     shared, reduced = sympy.cse(expressions, symbols=sympy.numbered_symbols("s"), order="none")
     lines = [f"    {s.name} = {printer.doprint(e)}" for s, e in shared]
-    return lines + [f"    e{k} = {printer.doprint(sympy.sympify(e).evalf(17) if e.is_Integer else e)}"
-                    for k, e in enumerate(reduced)]  # fmt: skip
+    return lines + [f"    e{k} = {printer.doprint(_as_float(e))}" for k, e in enumerate(reduced)]
 
 
 def _lane_printer(system: System) -> _Printer:
@@ -140,6 +143,11 @@ def _product(system: System, entries: list[tuple[int, int, sympy.Expr]]) -> list
             f"    store(total, {r * width}, load(total, {r * width}, NXU) + weight * out)",
         ]
     return lines
+
+
+def _as_float(expression: Any) -> Any:
+    """A whole number as a float, so that compiled rows have one type."""
+    return expression.evalf(17) if expression.is_Integer else expression
 
 
 def _hessian(printer: _Printer, total: Any, variables: list[sympy.Symbol]) -> list[str]:

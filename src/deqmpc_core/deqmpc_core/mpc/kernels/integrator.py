@@ -1,6 +1,8 @@
-"""Kernel source: RK4 over every control interval and its Jacobian (A.5's dynamics constraint k = f(x, u) - x').
+"""Kernel source: RK4 over every control interval and its Jacobian (A.5's dynamics constraint k = f(x, u) -
+x').
 
-Knots are independent in multiple shooting, so the robot's functions are evaluated for LANES of them at once. The
+Knots are independent in multiple shooting, so the robot's functions are evaluated for LANES of them at
+once. The
 Jacobian of a Runge-Kutta step is carried through its stages knot by knot, as rows of n + m.
 """
 
@@ -83,8 +85,8 @@ def defects(x: Array, u: Array, p: Array, dt: float, d: Array) -> None:
 
 @njit(**OPTIONS)
 def stage_lanes(X: Array, U: Array, p: Array, h: float, k: Array, E: Array, S: Array) -> None:
-    """One Runge-Kutta step of LANES knots, X in place; E (4, NE, LANES) gets the stages' entries, S (4, NX, LANES)
-    their states."""
+    """One Runge-Kutta step of LANES knots, X in place; E (4, NE, LANES) gets the stages' entries, S (4, NX,
+    LANES) their states."""
     total = stack_array(NX, LANES)
     stage = stack_array(NX, LANES)
     for r in range(NX):
@@ -105,7 +107,8 @@ def stage_lanes(X: Array, U: Array, p: Array, h: float, k: Array, E: Array, S: A
 
 @njit(**OPTIONS)
 def chain_rule(E: Array, lane: int, h: float, J: Array, tangents: Array, d: int) -> None:
-    """J (NX, NXU) <- the derivative of a Runge-Kutta step times J, plus that by u; tangents[d:] (4, NX, NXU)."""
+    """J (NX, NXU) <- the derivative of a Runge-Kutta step times J, plus that by u; tangents[d:] (4, NX,
+    NXU)."""
     base = stack_array(NX, NXU)
     even = stack_array(NX, NXU)
     odd = stack_array(NX, NXU)
@@ -123,10 +126,19 @@ def chain_rule(E: Array, lane: int, h: float, J: Array, tangents: Array, d: int)
 
 @njit(**OPTIONS)
 def linearise_lanes(
-    x: Array, u: Array, p: Array, dt: float, first: int, d: Array, J: Array, S: Array, tangents: Array, keep: int
+    x: Array,
+    u: Array,
+    p: Array,
+    dt: float,
+    first: int,
+    d: Array,
+    J: Array,
+    S: Array,
+    tangents: Array,
+    keep: int,
 ) -> None:
-    """Defects and Jacobians of the LANES knots from `first` on; S (STAGES, NX, LANES) gets their stages' states and
-    tangents[keep lane:] (STAGES, NX, NXU) their derivatives by (x, u)."""
+    """Defects and Jacobians of the LANES knots from `first` on; S (STAGES, NX, LANES) gets their stages'
+    states and tangents[keep lane:] (STAGES, NX, NXU) their derivatives by (x, u)."""
     X = stack_array(NX, LANES)
     U = stack_array(NU, LANES)
     k = stack_array(NX, LANES)

@@ -1,8 +1,8 @@
 """Kernel source: a primal-dual interior point on multiple shooting, for a range of samples.
 
-Every inequality h <= 0 has a slack s > 0, h + s = 0, and a multiplier lam with lam s -> tau, the barrier. A step
-solves the Newton system by the hard Riccati sweep: with w = lam / s and v = tau / s + w (h + s) an inequality adds
-w grad(h) grad(h)' to the Hessian and v grad(h) to the gradient.
+Every inequality h <= 0 has a slack s > 0, h + s = 0, and a multiplier lam with lam s -> tau, the barrier. A
+step solves the Newton system by the hard Riccati sweep: with w = lam / s and v = tau / s + w (h + s) an
+inequality adds w grad(h) grad(h)' to the Hessian and v grad(h) to the gradient.
 """
 
 import math
@@ -28,9 +28,7 @@ from deqmpc_core.mpc.kernels.riccati import backward_hard, forward_hard
 from deqmpc_core.mpc.kernels.sizes import HORIZON, KNOTS, NU, NX, NXU, Array
 from deqmpc_core.mpc.kernels.stack import stack_array
 
-
 OPTIONS: dict = {}
-NOGIL = True
 
 # --- kernel ---
 
@@ -67,8 +65,8 @@ def newton_direction(
     J: Array, d: Array, c: Data, lam: Array, curvature: float, W: Array, g: Array, damping: float,
     K: Array, kff: Array, P: Array, p: Array,
 ) -> float:  # fmt: skip
-    """Factorises W with the spheres' curvature, halved and at last left out where the Hessian is not positive, then
-    damped. Returns the damping that worked, negative if none did."""
+    """Factorises W with the spheres' curvature, halved and at last left out where the Hessian is not
+    positive, then damped. Returns the damping that worked, negative if none did."""
     scale = curvature
     for attempt in range(4):
         if scale > 0.0:
@@ -98,16 +96,17 @@ def longest_step(values: Array, change: Array, fraction: float) -> float:
 
 @njit(**OPTIONS)
 def interior_point(
-    x0: Array, c: Data, x: Array, u: Array, eta: Array, lam: Array, work: Array, iterations: int, tolerance: float,
+    x0: Array, c: Data, x: Array, u: Array, eta: Array, lam: Array, work: Array, iterations: int, tolerance:
+    float,
     tau: float, tau_end: float, smallest: float, shrink: float, step_primal: float, step_fraction: float,
     curvature: float, info: Array,
 ) -> int:  # fmt: skip
-    """Solve from the guess (x, u) in place; eta and lam get the multipliers, info violation, cost, Newton steps and
-    twice the barrier.
+    """Solve from the guess (x, u) in place; eta and lam get the multipliers, info violation, cost, Newton
+    steps and twice the barrier.
 
-    tau, tau_end: first and last barrier. smallest: least slack of the guess. The barrier shrinks by `shrink` after a
-    step whose line search kept more than step_primal of more than step_fraction. curvature: how much of the spheres'
-    own curvature the Hessian has. work: six arrays of lam's size.
+    tau, tau_end: first and last barrier. smallest: least slack of the guess. The barrier shrinks by
+    `shrink` after a step whose line search kept more than step_primal of more than step_fraction.
+    curvature: how much of the spheres' own curvature the Hessian has. work: six arrays of lam's size.
     """
     info[0] = math.inf
     info[3] = tau
@@ -235,18 +234,19 @@ IMPROVE = (
 ).format(m="float64[:,::1]", v="float64[::1]")
 
 
-@njit(IMPROVE, cache=True, nogil=NOGIL, **OPTIONS)
+@njit(IMPROVE, cache=True, nogil=True, **OPTIONS)
 def interior_range(
     first: int, last: int, x0: Array, ref: Array, wx: Array, wu: Array, uref: Array, lo: Array, hi: Array,
     centers: Array, stride: int, radius: Array, p: Array, dt: float,
     x: Array, u: Array, eta: Array, lam: Array, work: Array,
     iterations: int, tolerance: float, numbers: Array, status: Array, info: Array,
 ) -> None:  # fmt: skip
-    """`interior_point` for samples first..last-1 of (B, ...) arrays; numbers: tau … curvature in their order."""
+    """`interior_point` for samples first..last-1 of (B, ...) arrays; numbers: tau … curvature in their
+    order."""
     for b in range(first, last):
         c = Data(
-            row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b), row(centers, b), stride,
-            row(radius, b), row(p, b), dt,
+            row(ref, b), row(wx, b), row(wu, b), row(uref, b), row(lo, b), row(hi, b), row(centers, b),
+            stride, row(radius, b), row(p, b), dt,
         )  # fmt: skip
         status[b] = interior_point(
             x0[b], c, x[b], u[b], eta[b], lam[b], work[b], iterations, tolerance, numbers[0], numbers[1],

@@ -2,10 +2,10 @@
 
 Both solve a Newton system: minimise over dx_1..dx_T, du_0..du_{T-1}
   sum_t 1/2 z_t' W_t z_t + g_t' z_t,   z_t = (dx_t, du_t), dx_0 = 0, z_T = dx_T,
-with the linearised dynamics y_t = A dx_t + B du_t + d_t either met exactly (hard: dx_{t+1} = y_t) or paid for by
-eta_t' (y_t - dx_{t+1}) + mu/2 |y_t - dx_{t+1}|^2 (soft: the augmented Lagrangian). Soft first minimises over
-dx_{t+1}: the Moreau envelope of the cost to go has the Hessian P~ = mu (P + mu I)^-1 P, and what is left is an
-ordinary Riccati step in P~; no block of it grows ill-conditioned as mu grows.
+with the linearised dynamics y_t = A dx_t + B du_t + d_t either met exactly (hard: dx_{t+1} = y_t) or paid
+for by eta_t' (y_t - dx_{t+1}) + mu/2 |y_t - dx_{t+1}|^2 (soft: the augmented Lagrangian). Soft first
+minimises over dx_{t+1}: the Moreau envelope of the cost to go has the Hessian P~ = mu (P + mu I)^-1 P, and
+what is left is an ordinary Riccati step in P~; no block of it grows ill-conditioned as mu grows.
 Layout: W (KNOTS, NXU, NXU), g (KNOTS, NXU), of which the last knot uses the state's part.
 """
 
@@ -74,7 +74,8 @@ def solve_column(U: Array, o: int, b: Array) -> None:
 def eliminate_control(
     t: int, P: Array, q: Array, J: Array, W: Array, g: Array, damping: float, K: Array, kff: Array, p: Array
 ) -> bool:
-    """One Riccati step: from the cost to go 1/2 y'Py + q'y of y = J z to that of dx_t, in place of P and into p.
+    """One Riccati step: from the cost to go 1/2 y'Py + q'y of y = J z to that of dx_t, in place of P and
+    into p.
 
     Leaves the gains du = K dx + kff of knot t. False on a non-positive pivot.
     """
@@ -140,7 +141,8 @@ def backward_soft(
     J: Array, d: Array, eta: Array, mu: float, W: Array, g: Array, damping: float,
     K: Array, kff: Array, factors: Array, gradients: Array,
 ) -> bool:  # fmt: skip
-    """Gains K (T, NU, NXU; the last NU columns are of no use), kff (T, NU); factors of P + mu I and cost-to-go gradients for `forward_soft`."""
+    """Gains K (T, NU, NXU; the last NU columns are of no use), kff (T, NU); factors of P + mu I and
+    cost-to-go gradients for `forward_soft`."""
     P = stack_array(NX, NX)
     E = stack_array(NX, NX)
     p = stack_array(NX)
@@ -202,7 +204,8 @@ def forward_soft(
 def backward_hard(
     J: Array, d: Array, W: Array, g: Array, damping: float, K: Array, kff: Array, P: Array, p: Array
 ) -> bool:
-    """Gains as above; P (KNOTS, NX, NX) and p (KNOTS, NX): the cost to go of knots 1..T for `forward_hard`."""
+    """Gains as above; P (KNOTS, NX, NX) and p (KNOTS, NX): the cost to go of knots 1..T for
+    `forward_hard`."""
     here = stack_array(NX, NX)
     slope = stack_array(NX)
     q = stack_array(NX)
@@ -234,9 +237,7 @@ def forward_hard(
     for t in range(HORIZON):
         control_step(t, K, kff, dx, du)
         for r in range(NX):
-            dx[(t + 1) * NX + r] = d[t * NX + r] + row_product(
-                J, (t * NX + r) * NXU, dx, t * NX, du, t * NU
-            )
+            dx[(t + 1) * NX + r] = d[t * NX + r] + row_product(J, (t * NX + r) * NXU, dx, t * NX, du, t * NU)
         slope = load(p, (t + 1) * NX, NX)
         for k in range(NX):
             slope += dx[(t + 1) * NX + k] * load(P, ((t + 1) * NX + k) * NX, NX)

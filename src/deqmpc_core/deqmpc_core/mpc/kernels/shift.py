@@ -17,7 +17,7 @@ def to_branch(x: Array, x0: Array, angles: Array) -> None:
     for t in range(KNOTS):
         o = t * NX
         for a in angles:
-            x[o + a] -= 2.0 * math.pi * round((x[o + a] - x0[a]) / (2.0 * math.pi))
+            x[o + a] -= 2.0 * math.pi * math.floor((x[o + a] - x0[a]) / (2.0 * math.pi) + 0.5)
         if MRP >= 0:
             square, near, far = 0.0, 0.0, 0.0
             for r in range(MRP, MRP + 3):

@@ -1,7 +1,9 @@
-"""Stand-ins for what `build` writes at the head of a specialised module: sizes, layout and the robot's functions.
+"""Stand-ins for what `build` writes at the head of a specialised module: sizes, layout and the robot's
+functions.
 
 The kernel sources beside this file import these names so that linters and readers see a complete module; a
-specialised copy starts with literal values and generated functions instead. Matrices are stored flat, row by row.
+specialised copy starts with literal values and generated functions instead. Matrices are stored flat, row
+by row.
 """
 
 from numpy.typing import NDArray
@@ -31,12 +33,13 @@ def stage_entries(x: Array, u: Array, p: Array, k: Array, E: Array, e: int) -> N
 
 
 def stage_product(
-    E: Array, e: int, base: Array, reach: float, slope: Array, weight: float, tangent: Array, d: int, after: Array,
+    E: Array, e: int, base: Array, reach: float, slope: Array, weight: float, tangent: Array, d: int, after:
+    Array,
     total: Array,
 ) -> None:  # fmt: skip
-    """A stage of RK4 at one knot, whose entries are E[e], E[e + LANES], …: its derivative by (x, u), tangent[d:] =
-    base + reach slope, and after = f_x tangent + [0 | f_u]; total += weight after. All (NX, NXU); after is not
-    slope."""
+    """A stage of RK4 at one knot, whose entries are E[e], E[e + LANES], …: its derivative by (x, u),
+    tangent[d:] = base + reach slope, and after = f_x tangent + [0 | f_u]; total += weight after. All (NX,
+    NXU); after is not slope."""
 
 
 def derivative_transposed(x: Array, i: int, u: Array, j: int, p: Array, w: Array, out: Array) -> None:

@@ -1,8 +1,9 @@
-"""Fixed-width vectors of float64 as a Numba type: a row of a small matrix, or one quantity of several samples.
+"""Fixed-width vectors of float64 as a Numba type: a row of a small matrix, or one quantity of several
+samples.
 
-LLVM maps `+ - * /` on them to whatever registers the processor has, so the kernels need no auto-vectoriser for
-their matrix products. `load` and `store` move them from and to flat arrays; arithmetic with a number acts on
-every lane.
+LLVM maps `+ - * /` on them to whatever registers the processor has, so the kernels need no auto-vectoriser
+for their matrix products. `load` and `store` move them from and to flat arrays; arithmetic with a number
+acts on every lane.
 """
 
 import math
@@ -10,10 +11,15 @@ import operator
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba import extending, types
+from numba.core.typing import templates
+from numba.core.typing.templates import AbstractTemplate, signature
+from numba.extending import lower_builtin, models, register_model
 from numba.np.arrayobj import make_array
+
+# Numba gives these decorators no usable types.
+intrinsic: Any = extending.intrinsic
+infer_global: Any = templates.infer_global
 
 
 class VectorType(types.Type):
@@ -36,7 +42,9 @@ def _lanes(context: Any, builder: Any, value: Any, kind: Any, width: int) -> Any
         return value
     number = context.cast(builder, value, kind, types.float64)
     lane_type = ir.VectorType(ir.DoubleType(), width)
-    first = builder.insert_element(ir.Constant(lane_type, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    first = builder.insert_element(
+        ir.Constant(lane_type, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
+    )
     mask = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
     return builder.shuffle_vector(first, first, mask)
 
@@ -103,7 +111,17 @@ def _lane_by_lane(function: Any) -> None:
     lower_builtin(function, VectorType)(lower)
 
 
-for _function in (math.sin, math.cos, math.tan, math.sqrt, math.exp, math.log, math.tanh, math.atan, math.fabs):
+for _function in (
+    math.sin,
+    math.cos,
+    math.tan,
+    math.sqrt,
+    math.exp,
+    math.log,
+    math.tanh,
+    math.atan,
+    math.fabs,
+):
     _lane_by_lane(_function)
 
 

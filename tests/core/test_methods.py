@@ -1,0 +1,93 @@
+"""Both methods on small robots: each other's answers, bound arrays, refusals."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from deqmpc_core.errors import ConfigError, ShapeError
+from deqmpc_core.mpc import Spheres, Status, TrackingSolver
+from deqmpc_core.tasks import load_task
+
+METHODS = ("augmented_lagrangian", "interior_point")
+
+
+def swing(count: int = 24) -> tuple[Tensor, Tensor]:
+    """Pendulums anywhere and waypoints a little further up; torque limits are active in many."""
+    generator = torch.Generator().manual_seed(4)
+    x0 = (torch.rand(count, 2, generator=generator, dtype=torch.float64) - 0.5) * torch.tensor([6.0, 2.0])
+    share = torch.linspace(0.9, 0.4, 5, dtype=torch.float64)[:, None]
+    return x0, x0[:, None] * share
+
+
+def solver(method: str, **options: object) -> TrackingSolver:
+    return TrackingSolver(load_task("pendulum"), method=method, **options)  # type: ignore[arg-type]
+
+
+def test_both_methods_find_the_same_minimum() -> None:
+    x0, reference = swing()
+    a, b = (solver(m)(x0, reference) for m in METHODS)
+    assert (b.status == Status.CONVERGED.code).all()
+    done = a.status == Status.CONVERGED.code
+    assert done.double().mean() > 0.7
+    assert ((5.0 - b.u[done].abs()) < 1e-3).any(), "no limit is active: the problems are too easy"
+    # The interior point stops at a barrier of 1e-5, the augmented Lagrangian at a violation of 5e-5.
+    assert (a.u - b.u)[done].abs().max() < 1e-2
+    assert (a.info.cost / b.info.cost - 1.0)[done].abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bound_arrays_give_what_the_plain_call_gives(method: str) -> None:
+    x0, reference = swing(3)
+    plain = solver(method)
+    bound = plain.bind(3)
+    cold = plain(x0, reference)
+    x, u = bound(x0, reference.numpy())
+    assert np.array_equal(x, cold.x) and np.array_equal(u, cold.u)
+    assert np.array_equal(bound.status, cold.status)
+    moved = cold.x[:, 1].clone()
+    moved[0, 0] += 2.0 * torch.pi  # the same angle, a turn on
+    warm = plain(moved, reference, warm=plain.shift(cold.state, moved, al_iterations=2))
+    x, u = bound(moved, reference, warm=True)
+    assert np.allclose(x, warm.x, atol=1e-9) and np.allclose(u, warm.u, atol=1e-9)
+    with pytest.raises(ShapeError, match=r"x0 \(3, 2\) and reference \(3, 5, 2\), got \(2, 2\)"):
+        bound(x0[:2], reference)
+
+
+@pytest.mark.parametrize("backend", ["native", "torch"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_bad_sample_is_a_status_and_leaves_its_neighbours_alone(method: str, backend: str) -> None:
+    if (method, backend) == ("interior_point", "torch"):
+        with pytest.raises(ConfigError, match="needs backend='native'"):
+            solver(method, backend=backend)
+        return
+    x0, reference = swing(4)
+    good = solver(method, backend=backend)(x0, reference)
+    x0, low = x0.clone(), torch.full((4, 1), -5.0, dtype=torch.float64)
+    x0[1, 0] = torch.nan
+    low[2] = 6.0
+    reference = reference.clone()
+    reference[3, 2, 1] = torch.inf
+    mixed = solver(method, backend=backend)(x0, reference, limits=(low, torch.full_like(low, 5.0)))
+    refused = [Status.NOT_FINITE.code, Status.INFEASIBLE_BOUNDS.code, Status.NOT_FINITE.code]
+    assert mixed.status[1:].tolist() == refused
+    assert torch.equal(mixed.x[0], good.x[0])
+    assert mixed.x[2:].isfinite().all() and mixed.u.isfinite().all()
+
+
+def test_a_start_inside_an_obstacle_that_no_control_can_leave_is_told() -> None:
+    task = load_task("qpole")
+    centre = Spheres(torch.zeros(1, 3, dtype=torch.float64), 3.0)
+    x0 = task.goal[None].clone()
+    backend = TrackingSolver(task, horizon=1, backend="torch")
+    with pytest.raises(ShapeError, match="at most 64 spheres, got 65"):
+        backend(x0, x0[:, None], spheres=Spheres(torch.zeros(65, 3, dtype=torch.float64), 0.1))
+    assert backend(x0, x0[:, None], spheres=centre).status[0] != Status.CONVERGED.code
+
+
+def test_named_parameters_are_checked() -> None:
+    x0, reference = swing(2)
+    with pytest.raises(KeyError, match="did you mean 'mass'"):
+        solver("augmented_lagrangian")(x0, reference, parameters={"mas": 1.0})
+    with pytest.raises(ShapeError, match=r"parameters\['mass'\]: expected \(\) or \(2,\), got \(3,\)"):
+        solver("augmented_lagrangian")(x0, reference, parameters={"mass": torch.ones(3)})
