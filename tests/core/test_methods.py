@@ -76,7 +76,7 @@ def test_a_bad_sample_is_a_status_and_leaves_its_neighbours_alone(method: str, b
 
 
 def test_a_start_inside_an_obstacle_that_no_control_can_leave_is_told() -> None:
-    task = load_task("qpole")
+    task = load_task("crazyflie")
     centre = Spheres(torch.zeros(1, 3, dtype=torch.float64), 3.0)
     x0 = task.goal[None].clone()
     backend = TrackingSolver(task, horizon=1, backend="torch")

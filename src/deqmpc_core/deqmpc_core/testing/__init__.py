@@ -13,6 +13,7 @@ from deqmpc_core.testing.shares import (
 )
 
 __all__ = [
-    "Answers", "Guess", "IpoptOracle", "Problems", "Solved", "cold_guess", "cost_and_violation", "finite_difference",
-    "ipopt_answers", "random_problems", "solved", "solved_share", "warm_problems", "warm_set",
+    "Answers", "Guess", "IpoptOracle", "Problems", "Solved", "cold_guess", "cost_and_violation",
+    "finite_difference", "ipopt_answers", "random_problems", "solved", "solved_share", "warm_problems",
+    "warm_set",
 ]  # fmt: skip
