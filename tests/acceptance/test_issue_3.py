@@ -111,10 +111,44 @@ def test_the_augmented_lagrangian_solves_short_problems(obstacles: int, at_least
     assert figures["of"] == COUNT and figures["share"] >= at_least
 
 
+def _one_problem_times() -> dict[str, float]:
+    """Median seconds of one bound call, over the problems in turn: cold, and warm one knot on."""
+    calls: dict[str, Callable[[], Any]] = {}
+    for horizon, obstacles, warm in ((5, 0, False), (5, 0, True), (20, 0, False), (20, 40, True)):
+        drawn = random_problems("quadrotor", horizon, COUNT, SEED, obstacles)
+        later = _problems(horizon, obstacles, True) if warm else drawn
+        name = f"T{horizon}_k{obstacles}_{'warm' if warm else 'cold'}"
+        solver = TrackingSolver(drawn.task, horizon, method="interior_point")
+        calls[name] = _bound_calls(solver, later, warm)
+        if name == "T5_k0_cold":
+            calls["T5_k0_cold plain torch call"] = forward(solver, later.take(slice(0, 1)), None)
+    return {name: 1e3 * seconds for name, seconds in _median_times(calls, COUNT).items()}
+
+
+def _bound_calls(solver: TrackingSolver, problems: Problems, warm: bool) -> Callable[[], Any]:
+    """Problem after problem; a warm one starts from the plan that its predecessor left."""
+    bound = solver.bind(1, problems.spheres_count)
+    x0, reference = problems.x0.numpy(), problems.reference.numpy()
+    guess_x, guess_u = problems.guess.x.numpy(), problems.guess.u.numpy()
+    turn = iter(range(10**9))
+
+    def call() -> Any:
+        b = next(turn) % problems.batch
+        if problems.spheres is not None:
+            bound.centers[...] = problems.spheres.center[b].numpy()
+            bound.radius[...] = torch.as_tensor(problems.spheres.radius)[b].numpy()
+        if warm:
+            bound.x[:, 1:], bound.u[:, 1:] = guess_x[b, :-1], guess_u[b, :-1]
+        return bound(x0[b : b + 1], reference[b : b + 1], warm=warm)
+
+    return call
+
+
 def test_one_problem_is_fast() -> None:
-    """B = 1 with preallocated output: T = 5 cold <= 0.08 ms, warm <= 0.06 ms; T = 20 cold <= 0.8 ms, with 40
-    obstacles warm <= 0.8 ms."""
-    pytest.fail("waits for the preallocated call")
+    """B = 1 with preallocated output, milliseconds by `TrackingSolver.bind` on numpy input."""
+    times = _kept("one_problem_ms", _one_problem_times)
+    limits = {"T5_k0_cold": 0.08, "T5_k0_warm": 0.06, "T20_k0_cold": 0.8, "T20_k40_warm": 0.8}
+    assert {name: times[name] for name, limit in limits.items() if times[name] > limit} == {}
 
 
 def _median_times(calls: dict[str, Callable[[], Any]], repetitions: int) -> dict[str, float]:
@@ -133,9 +167,11 @@ def _median_times(calls: dict[str, Callable[[], Any]], repetitions: int) -> dict
 def _batch_times() -> dict[str, Any]:
     problems = random_problems("quadrotor", 5, COUNT, SEED)
     calls: dict[str, Callable[[], Any]] = {}
+    method = "interior_point"
     for adjoint in ("gauss_newton", "exact"):
-        calls[adjoint] = both(TrackingSolver(problems.task, 5, adjoint=adjoint), problems, None)
-    calls["forward"] = forward(TrackingSolver(problems.task, 5), problems, None)
+        solver = TrackingSolver(problems.task, 5, method=method, adjoint=adjoint)
+        calls[adjoint] = both(solver, problems, None)
+    calls["forward"] = forward(TrackingSolver(problems.task, 5, method=method), problems, None)
     times = _median_times(calls, 31)
     if importlib.util.find_spec("mpc") is not None:
         from deqmpc_train.bench.mpc_pytorch import mpc_pytorch
@@ -168,7 +204,7 @@ def test_two_threads_share_the_work() -> None:
 def _gradient_errors(kind: str, obstacles: int) -> dict[str, Any]:
     """Relative errors of directional derivatives to waypoints and start, over converged samples."""
     problems = random_problems(kind, 5, 40, SEED, obstacles)
-    solver = TrackingSolver(problems.task, 5, adjoint="exact", tolerance=1e-10)
+    solver = TrackingSolver(problems.task, 5, method="interior_point", adjoint="exact", tolerance=1e-11)
     generator = torch.Generator().manual_seed(1)
     seed = torch.randn(problems.guess.x.shape, dtype=torch.float64, generator=generator)
     x0, reference = problems.x0.clone().requires_grad_(), problems.reference.clone().requires_grad_()
