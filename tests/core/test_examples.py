@@ -37,3 +37,10 @@ def test_own_robot_obeys_its_limits_at_the_cost_that_ipopt_finds() -> None:
     assert abs(float(solution.info.cost[0]) / 40.742186 - 1.0) < 1e-3
     assert solution.x[0, :, 1].max() < example.KERB + 1e-4
     assert solution.x[0, :, 3].max() < example.TOP_SPEED + 1e-4
+
+
+def test_the_mass_is_recovered_from_an_experts_controls() -> None:
+    example = _example("recover_mass")
+    masses = example.recover()
+    assert abs(masses[0] / example.TRUE_MASS - 1.0) > 0.1
+    assert abs(masses[-1] / example.TRUE_MASS - 1.0) < 1e-3
