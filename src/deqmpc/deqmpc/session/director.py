@@ -63,9 +63,12 @@ class Director:
         self._node.create_subscription(kind, topic, callback, qos)
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Leave the graph.
+
+        The node is not destroyed here: Fast DDS was once seen to hang for good while a publisher was destroyed,
+        and the run's figures are not written yet. The end of the process takes it down.
+        """
         self._executor.shutdown()
-        self._node.destroy_node()
         rclpy.try_shutdown()
 
     def reset(self, track: Track, timeout: float) -> Point:
