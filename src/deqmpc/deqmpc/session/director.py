@@ -65,8 +65,8 @@ class Director:
     def close(self) -> None:
         """Leave the graph.
 
-        The node is not destroyed here: Fast DDS was once seen to hang for good while a publisher was destroyed,
-        and the run's figures are not written yet. The end of the process takes it down.
+        The node is not destroyed here: Fast DDS was once seen to hang for good while a publisher was
+        destroyed, and the run's figures are not written yet. The end of the process takes it down.
         """
         self._executor.shutdown()
         rclpy.try_shutdown()
