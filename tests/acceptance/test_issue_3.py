@@ -30,7 +30,7 @@ from deqmpc_core.testing import (
     warm_set,
 )
 from deqmpc_train.bench.growth import over_horizon, over_threads
-from deqmpc_train.bench.own import both, first_state, forward
+from deqmpc_train.bench.own import both, bound, first_state, forward
 
 pytestmark = pytest.mark.accept
 
@@ -119,29 +119,10 @@ def _one_problem_times() -> dict[str, float]:
         later = _problems(horizon, obstacles, True) if warm else drawn
         name = f"T{horizon}_k{obstacles}_{'warm' if warm else 'cold'}"
         solver = TrackingSolver(drawn.task, horizon, method="interior_point")
-        calls[name] = _bound_calls(solver, later, warm)
+        calls[name] = bound(solver, later, warm)
         if name == "T5_k0_cold":
             calls["T5_k0_cold plain torch call"] = forward(solver, later.take(slice(0, 1)), None)
     return {name: 1e3 * seconds for name, seconds in _median_times(calls, COUNT).items()}
-
-
-def _bound_calls(solver: TrackingSolver, problems: Problems, warm: bool) -> Callable[[], Any]:
-    """Problem after problem; a warm one starts from the plan that its predecessor left."""
-    bound = solver.bind(1, problems.spheres_count)
-    x0, reference = problems.x0.numpy(), problems.reference.numpy()
-    guess_x, guess_u = problems.guess.x.numpy(), problems.guess.u.numpy()
-    turn = iter(range(10**9))
-
-    def call() -> Any:
-        b = next(turn) % problems.batch
-        if problems.spheres is not None:
-            bound.centers[...] = problems.spheres.center[b].numpy()
-            bound.radius[...] = torch.as_tensor(problems.spheres.radius)[b].numpy()
-        if warm:
-            bound.x[:, 1:], bound.u[:, 1:] = guess_x[b, :-1], guess_u[b, :-1]
-        return bound(x0[b : b + 1], reference[b : b + 1], warm=warm)
-
-    return call
 
 
 def test_one_problem_is_fast() -> None:

@@ -1,5 +1,4 @@
-"""A solver bound to arrays of its own: what a control loop calls, without an allocation or a tensor in
-sight."""
+"""A solver bound to arrays of its own: what a control loop calls, with no tensor made on the way."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deqmpc_core.errors import ConfigError, ShapeError
 from deqmpc_core.mpc.native import over_batch
-from deqmpc_core.mpc.schedule import barrier
+from deqmpc_core.mpc.schedule import COLD_RAMP
 from deqmpc_core.types import Spheres
 
 if TYPE_CHECKING:
@@ -22,11 +21,9 @@ class BoundSolver:
     """`TrackingSolver` for B samples of k spheres whose arrays are made once; every call overwrites them.
 
     x (B, T+1, n), u (B, T, m), status (B,) of Status codes, info (B, 5): violation, cost, Newton steps,
-    penalty (or barrier) of the next and the last iteration. Sizes and weights are the task's; state weights
-    and limits lie in
-    `state_weight` (1, T, n), `control_weight`, `control_reference` (1, T, m), `u_lo`, `u_hi` (1, m),
-    spheres in
-    `centers` (B, k, 3) and `radius` (B, k) with the margin included, all writable between calls.
+    penalty (or barrier) of the next and the last iteration. Writable between calls, the task's at first:
+    `state_weight` (1, T, n), `control_weight` and `control_reference` (1, T, m), `u_lo` and `u_hi` (1, m);
+    spheres, at the origin at first: `centers` (B, k, 3), `radius` (B, k) [m] with the margin included.
     Raises ConfigError for the torch backend.
     """
 
@@ -63,8 +60,7 @@ class BoundSolver:
         self._shift = module.shift_all
         if interior:
             self._kernel = module.interior_range if batch > 1 else module.interior_range_alone
-            convex = spheres == 0 and task.system.inequalities is None
-            kinds = (barrier(convex, warm, solver.schedule.tolerance) for warm in (False, True))
+            kinds = (solver.barrier(spheres, warm) for warm in (False, True))
             ends = ((b.iterations, b.tolerance, b.numbers(), self.status, self.info) for b in kinds)
             self._cold, self._warm = ((*first, *end) for end in ends)
             self._penalty = None
@@ -77,7 +73,7 @@ class BoundSolver:
             *first, penalty, iterations, schedule.newton_steps, schedule.growth, schedule.penalty_max,
             tolerance, self.status, self.info,
         )  # fmt: skip
-        ramp = 8 if al_iterations is None else al_iterations
+        ramp = COLD_RAMP if al_iterations is None else al_iterations
         self._penalty = penalty, schedule.first_penalty(ramp), schedule.first_penalty(al_iterations or 2)
 
     def __call__(self, x0: ArrayLike, reference: ArrayLike, warm: bool = False) -> tuple[Array, Array]:

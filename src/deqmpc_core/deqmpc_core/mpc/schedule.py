@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+COLD_RAMP = 8  # iterations over which the penalty grows when a cold solve runs to tolerance
+
 
 @dataclass(frozen=True)
 class Schedule:

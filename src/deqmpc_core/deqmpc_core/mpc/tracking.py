@@ -19,14 +19,13 @@ from deqmpc_core.mpc.problem import (
     require,
     spheres_data,
 )
-from deqmpc_core.mpc.schedule import Schedule, barrier
+from deqmpc_core.mpc.schedule import COLD_RAMP, Barrier, Schedule, barrier
 from deqmpc_core.mpc.starts import MAX_STARTS, cold_starts
 from deqmpc_core.mpc.warm_start import cold_start, shift
 from deqmpc_core.tasks.task import Task
 from deqmpc_core.types import Solution, SolveInfo, SolverState, Spheres, Status
 
 _TO_TOLERANCE = 40  # augmented-Lagrangian iterations at most when al_iterations is None
-_COLD_RAMP = 8  # of which the penalty grows over the first ones
 
 
 class TrackingSolver:
@@ -141,7 +140,7 @@ class TrackingSolver:
                 raise ConfigError("al_iterations: expected None with method='interior_point'")
             return self._solution(problem, *self._interior(problem, warm))
         if warm is None:
-            penalty = self.schedule.first_penalty(_COLD_RAMP if al_iterations is None else al_iterations)
+            penalty = self.schedule.first_penalty(COLD_RAMP if al_iterations is None else al_iterations)
             (warm,) = cold_starts(self.task.system, problem, penalty, 1)
         if al_iterations is None:
             schedule = self.schedule
@@ -149,10 +148,14 @@ class TrackingSolver:
             schedule = replace(self.schedule, iterations=al_iterations, tolerance=0.0)
         return self._solution(problem, *self.backend.solve(problem, warm, schedule))
 
+    def barrier(self, spheres: int, warm: bool) -> Barrier:
+        """The interior point's numbers for so many spheres, from a plan (warm) or from nothing."""
+        convex = spheres == 0 and self.task.system.inequalities is None
+        return barrier(convex, warm, self.schedule.tolerance)
+
     def _interior(self, problem: Problem, warm: SolverState | None) -> tuple[SolverState, Tensor, Tensor]:
         """The interior point from the warm plan, or the best of its cold starts."""
-        convex = problem.radius.shape[1] == 0 and self.task.system.inequalities is None
-        numbers = barrier(convex, warm is not None, self.schedule.tolerance)
+        numbers = self.barrier(problem.radius.shape[1], warm is not None)
         if warm is not None:
             return self.backend.solve_interior(problem, warm, numbers)
         guesses = cold_starts(self.task.system, problem, numbers.first, self.starts)

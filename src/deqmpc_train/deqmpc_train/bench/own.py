@@ -1,5 +1,7 @@
 """The project's own backends and methods as peers, called as any user calls them."""
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,27 @@ def forward(solver: TrackingSolver, problems: Problems, warm: SolverState | None
         with torch.no_grad():
             solution = solver(problems.x0, problems.reference, warm=warm, spheres=problems.spheres)
         return solution.x, solution.u
+
+    return run
+
+
+def bound(solver: TrackingSolver, problems: Problems, warm: bool) -> Run:
+    """Problem after problem; a warm one starts from the plan that its predecessor left."""
+    arrays = solver.bind(1, problems.spheres_count)
+    x0, reference = problems.x0.numpy(), problems.reference.numpy()
+    guess_x, guess_u = problems.guess.x.numpy(), problems.guess.u.numpy()
+    turn = itertools.count()
+    plan = torch.from_numpy(arrays.x), torch.from_numpy(arrays.u)
+
+    def run() -> tuple[Tensor, Tensor]:
+        b = next(turn) % problems.batch
+        if problems.spheres is not None:
+            arrays.centers[...] = problems.spheres.center[b].numpy()
+            arrays.radius[...] = torch.as_tensor(problems.spheres.radius)[b].numpy()
+        if warm:
+            arrays.x[:, 1:], arrays.u[:, 1:] = guess_x[b, :-1], guess_u[b, :-1]
+        arrays(x0[b : b + 1], reference[b : b + 1], warm=warm)
+        return plan
 
     return run
 
