@@ -33,13 +33,7 @@ _PARTS = {
     "interior_point": (*_SHARED, "interior_point", "shift"),
     "adjoint": (*_SHARED, "curvature", "adjoint"),
 }
-_IMPORTED = (
-    "stack",
-    "vector",
-    "data",
-    "generate",
-    "build",
-)  # what the generated source imports or comes from
+_IMPORTED = ("stack", "vector", "data", "generate", "build")  # what generated source imports or comes from
 _ENTRIES = ("SOLVE", "IMPROVE", "ADJOINT")  # names of the entry functions' signatures
 _FASTMATH = ("arcp", "contract", "nsz", "reassoc")  # never nnan: finiteness tests must survive
 _FLAGS = ("SLP_VECTORIZE", "LOOP_VECTORIZE", "OPT")  # of numba.config, which belongs to the whole process
@@ -80,9 +74,9 @@ def _digest(system: System, horizon: int, substeps: int, part: str) -> str:
     folder = Path(__file__).parent
     sources = [(folder / f"{module}.py").read_text() for module in (*_IMPORTED, *_PARTS[part])]
     robot = [str(expression) for expression in (system.symbolic, system.symbolic_inequalities)]
+    layout = (horizon, substeps, part, system.n, system.m, system.position, system.mrp)
     facts = [
-        *sources, *robot, *map(str, (horizon, substeps, part, system.n, system.m, system.position,
-        system.mrp)),
+        *sources, *robot, *map(str, layout),
         *(f"{flag}={getattr(numba.config, flag)}" for flag in _FLAGS), _options(),
         sympy.__version__, numba.__version__, llvmlite.__version__, platform.python_version(),
         llvmlite.binding.get_host_cpu_name(), str(llvmlite.binding.get_host_cpu_features().flatten()),
@@ -121,12 +115,11 @@ def _options() -> str:
 
 def _alone(bodies: list[str]) -> str:
     """Copies of the entry functions that hold the interpreter lock."""
-    entries = [body[body.index("@njit(" + name) :].split("\n\n\n")[0] for body in bodies for name in
-    _ENTRIES if
-               "@njit(" + name in body]  # fmt: skip
-    copies = [
-        entry.replace("nogil=True", "nogil=False").replace("_range(", "_range_alone(", 1) for entry in entries
-    ]
+    copies = []
+    for body in bodies:
+        for head in (f"@njit({name}," for name in _ENTRIES if f"@njit({name}," in body):
+            entry = body[body.index(head) :].split("\n\n\n")[0]
+            copies.append(entry.replace("nogil=True", "nogil=False").replace("_range(", "_range_alone(", 1))
     return "\n\n\n" + "\n\n\n".join(copies) + "\n"
 
 

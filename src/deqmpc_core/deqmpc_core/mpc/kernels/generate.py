@@ -32,9 +32,8 @@ class _Printer(PythonCodePrinter):
 def value_source(system: System) -> str:
     """Source of the stage functions, `inequality` and `inequality_jacobian`; NE, the non-zero entries of
     (f_x, f_u)."""
-    _, _, _, xdot = system.symbolic
+    x, _, _, xdot = system.symbolic
     h = system.symbolic_inequalities
-    x = system.symbolic[0]
     printer, lanes = _printer(system), _lane_printer(system)
     entries = _entries(system)
     hx = sympy.Matrix(h).jacobian(x) if h else sympy.zeros(0, system.n)
@@ -44,8 +43,8 @@ def value_source(system: System) -> str:
         *_function("stage_values(x, u, p, k)", _stored(lanes, [("k", xdot)])),
         *_function("stage_entries(x, u, p, k, E, e)", _stored(lanes, [("k", xdot), ("E", derivatives)])),
         *_function(
-            "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)", _product(system,
-            entries)
+            "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)",
+            _product(system, entries),
         ),
         *_function("inequality(x, i, p, h, o)", _filled(printer, "h[o + {}]", h)),
         *_function("inequality_jacobian(x, i, p, out)", _filled(printer, "out[{}]", list(hx))),
