@@ -88,8 +88,8 @@ def _share(horizon: int, obstacles: int, warm: bool, **options: Any) -> dict[str
 @pytest.mark.parametrize(
     ("horizon", "obstacles", "warm", "starts", "at_least"),
     [
-        (5, 0, False, 1, 1.0), (5, 40, False, 1, 0.99), (20, 40, True, 1, 0.99), (20, 40, False, 1, 0.88),
-        (20, 40, False, 4, 0.95), (50, 40, True, 1, 0.97),
+        (5, 0, False, 1, 1.0), (5, 40, False, 1, 0.99), (20, 40, True, 1, 0.99), (20, 40, True, 2, 0.99),
+        (20, 40, False, 1, 0.88), (20, 40, False, 4, 0.95), (50, 40, True, 1, 0.97),
     ],
 )  # fmt: skip
 def test_problems_that_ipopt_solves_are_solved(

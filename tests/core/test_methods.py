@@ -75,6 +75,32 @@ def test_a_bad_sample_is_a_status_and_leaves_its_neighbours_alone(method: str, b
     assert mixed.x[2:].isfinite().all() and mixed.u.isfinite().all()
 
 
+def test_samples_in_lanes_are_solved_as_samples_alone() -> None:
+    """45 samples fill and refill the lanes of one kernel, pieces of 15 go through the other."""
+    x0, reference = swing(45)
+    low, high = torch.full((45, 1), -5.0, dtype=torch.float64), torch.full((45, 1), 5.0, dtype=torch.float64)
+    low[3], high[5] = -torch.inf, torch.inf
+    low[7], x0[11, 0], reference[44, 4, 1] = 6.0, torch.nan, torch.inf
+    interior = solver("interior_point")
+
+    def solve(rows: Tensor) -> tuple[Tensor, ...]:
+        solution = interior(x0[rows], reference[rows], limits=(low[rows], high[rows]))
+        return solution.x, solution.u, solution.state.dynamics, solution.state.box, solution.status
+
+    every = torch.arange(45)
+    whole = solve(every)
+    assert (whole[-1] == Status.CONVERGED.code).sum() == 42
+    refused = [Status.INFEASIBLE_BOUNDS.code, Status.NOT_FINITE.code, Status.NOT_FINITE.code]
+    assert whole[-1][[7, 11, 44]].tolist() == refused
+    pieces = [solve(rows) for rows in every.split(15)]
+    good = whole[-1] == Status.CONVERGED.code
+    for a, b in zip(whole, (torch.cat(column) for column in zip(*pieces, strict=True)), strict=True):
+        assert torch.equal(a, b) if a.ndim == 1 else (a - b)[good].abs().max() <= 1e-10
+    order = torch.randperm(45, generator=torch.Generator().manual_seed(5))
+    for a, b in zip(whole, solve(order), strict=True):
+        assert torch.equal(torch.nan_to_num(a[order]), torch.nan_to_num(b)), "a lane saw its neighbour"
+
+
 def test_a_start_inside_an_obstacle_that_no_control_can_leave_is_told() -> None:
     task = load_task("crazyflie")
     centre = Spheres(torch.zeros(1, 3, dtype=torch.float64), 3.0)

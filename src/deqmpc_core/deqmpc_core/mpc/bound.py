@@ -59,19 +59,17 @@ class BoundSolver:
         module = solver.backend.kernels(part)
         self._shift = module.shift_all
         if interior:
-            self._kernel = module.interior_range if batch > 1 else module.interior_range_alone
+            self._kernel = solver.backend.interior_kernel(batch, spheres)
             kinds = (solver.barrier(spheres, warm) for warm in (False, True))
             ends = ((b.iterations, b.tolerance, b.numbers(), self.status, self.info) for b in kinds)
             self._cold, self._warm = ((*first, *end) for end in ends)
             self._penalty = None
             return
         self._kernel = module.solve_range if batch > 1 else module.solve_range_alone
-        schedule, penalty = solver.schedule, np.zeros(batch)
-        iterations = schedule.iterations if al_iterations is None else al_iterations
-        tolerance = schedule.tolerance if al_iterations is None else 0.0
+        schedule, penalty = solver.scheduled(al_iterations), np.zeros(batch)
         self._cold = self._warm = (
-            *first, penalty, iterations, schedule.newton_steps, schedule.growth, schedule.penalty_max,
-            tolerance, self.status, self.info,
+            *first, penalty, schedule.iterations, schedule.newton_steps, schedule.growth,
+            schedule.penalty_max, schedule.tolerance, self.status, self.info,
         )  # fmt: skip
         ramp = COLD_RAMP if al_iterations is None else al_iterations
         self._penalty = penalty, schedule.first_penalty(ramp), schedule.first_penalty(al_iterations or 2)

@@ -19,6 +19,7 @@ from deqmpc_core.types import Sensitivity, SolverState
 
 Array = NDArray[np.float64]
 _CHUNK = 16  # fewest samples worth a thread of their own
+_BLOCKS = 32  # and worth a kernel whose lanes are samples
 
 
 @lru_cache(maxsize=1)
@@ -57,6 +58,13 @@ class NativeBackend:
     def _entry(self, part: str, name: str, batch: int) -> Callable[..., None]:
         return getattr(self.kernels(part), name if batch > 1 else f"{name}_alone")
 
+    def interior_kernel(self, batch: int, spheres: int) -> Callable[..., None]:
+        """The interior point's entry: samples in the lanes of vectors where there are enough of them and
+        control limits are all that holds them."""
+        if batch >= _BLOCKS and spheres == 0 and self.system.inequalities is None:
+            return self.kernels("block").block_range
+        return self._entry("interior_point", "interior_range", batch)
+
     def data(self, problem: Problem) -> tuple[Array | int | float, ...]:
         """The kernels' shared argument block: reference … limits, centers, their stride, radius,
         parameters, dt."""
@@ -88,7 +96,7 @@ class NativeBackend:
     ) -> tuple[SolverState, Tensor, Tensor]:
         """The interior point from the state's x and u: as `solve`, the barrier in the penalty's places."""
         run = _Run(problem, state, 6)
-        kernel = self._entry("interior_point", "interior_range", run.batch)
+        kernel = self.interior_kernel(run.batch, problem.radius.shape[1])
         arguments = (
             _array(problem.x0), *self.data(problem), *run.arrays, barrier.iterations, barrier.tolerance,
             barrier.numbers(), run.status, run.info,

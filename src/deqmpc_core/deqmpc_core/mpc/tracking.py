@@ -25,7 +25,8 @@ from deqmpc_core.mpc.warm_start import cold_start, shift
 from deqmpc_core.tasks.task import Task
 from deqmpc_core.types import Solution, SolveInfo, SolverState, Spheres, Status
 
-_TO_TOLERANCE = 40  # augmented-Lagrangian iterations at most when al_iterations is None
+_TO_TOLERANCE = 40  # augmented-Lagrangian iterations at most when al_iterations is None,
+_NEWTON_STEPS = 20  # and Gauss-Newton steps in each of them
 
 
 class TrackingSolver:
@@ -36,8 +37,10 @@ class TrackingSolver:
     backend: "native" (float64, CPU) or "torch" (any device and dtype; augmented Lagrangian only).
     adjoint: "exact" (the derivative of a converged solution) or "gauss_newton" (Eq. 12).
     tolerance: largest violation [state units] accepted when a call runs to tolerance.
-    penalty_max, growth, newton_steps: mu_max, gamma and Gauss-Newton steps an augmented-Lagrangian iteration.
-    starts: first guesses of a cold interior point, the cheapest feasible solution wins; 1 to 4.
+    penalty_max, growth, newton_steps: mu_max, gamma and Gauss-Newton steps at most in each of `al_iterations`
+    augmented-Lagrangian iterations (20 in a call that runs to tolerance).
+    starts: first guesses of an interior point, 1 to 4, a warm plan the first; the cheapest feasible solution
+    wins.
     """
 
     def __init__(
@@ -49,7 +52,8 @@ class TrackingSolver:
         self.task, self.horizon = task, task.horizon if horizon is None else horizon
         if self.horizon < 1:
             raise ShapeError(f"horizon: expected at least 1 interval, got {self.horizon}")
-        self.schedule = Schedule(_TO_TOLERANCE, newton_steps, growth, penalty_max, tolerance)
+        self.schedule = Schedule(_TO_TOLERANCE, _NEWTON_STEPS, growth, penalty_max, tolerance)
+        self.newton_steps = newton_steps
         self.margin = task.safety_margin if safety_margin is None else safety_margin
         self.exact = _choice("adjoint", adjoint, ("gauss_newton", "exact")) == "exact"
         self.method = _choice("method", method, ("augmented_lagrangian", "interior_point"))
@@ -59,6 +63,7 @@ class TrackingSolver:
         if not 1 <= starts <= MAX_STARTS:
             raise ConfigError(f"starts: expected 1 to {MAX_STARTS}, got {starts}")
         self.starts = starts
+        self._kept: dict[tuple[torch.dtype, torch.device], Problem] = {}
         self.backend = _backend(self.native, task, self.horizon)
 
     def __repr__(self) -> str:
@@ -98,26 +103,53 @@ class TrackingSolver:
         x0 = require("x0", x0, (None, task.n), x0 if not self.native else None)
         if self.native and x0.device.type != "cpu":
             raise ShapeError(f"x0: expected a tensor on cpu for backend='native', got one on {x0.device}")
-        batch = x0.shape[0]
+        batch, own = x0.shape[0], self._task_data(x0)
+        knots = {
+            "state_weight": (state_weight, task.n), "control_weight": (control_weight, task.m),
+            "control_reference": (control_reference, task.m),
+        }  # fmt: skip
+        given: dict[str, Tensor] = {
+            name: per_knot(name, value, batch, horizon, width, x0)
+            for name, (value, width) in knots.items() if value is not None
+        }  # fmt: skip
+        if limits is not None:
+            pairs = zip(("u_lo", "u_hi"), limits, strict=True)
+            given |= {name: per_sample(name, value, batch, task.m, x0) for name, value in pairs}
+        if spheres is not None:
+            given["centers"], given["radius"] = spheres_data(spheres, self.margin, batch, horizon, x0)
+        if parameters:
+            given["parameters"] = parameters_data(task, parameters, batch, x0)
+        reference = require("reference", reference, (batch, horizon, task.n), x0)
+        return own._replace(x0=x0, reference=reference, **given)
 
-        def own(given: Tensor | None, default: Tensor) -> Tensor:
-            return default.to(x0) if given is None else given
+    def _task_data(self, like: Tensor) -> Problem:
+        """The task's own weights, limits, spheres and parameters, shared by all samples; made once for each
+        dtype and device."""
+        key = like.dtype, like.device
+        if key not in self._kept:
+            with torch.inference_mode(False):  # gradients may meet them later
+                self._kept[key] = self._make_task_data(like)
+        return self._kept[key]
 
-        if spheres is None and task.spheres is not None:
-            spheres = Spheres(task.spheres.center.to(x0), task.spheres.radius)
-        lo, hi = (None, None) if limits is None else limits
+    def _make_task_data(self, like: Tensor) -> Problem:
+        task, horizon = self.task, self.horizon
+        blank = torch.zeros(1, task.n, dtype=like.dtype, device=like.device)
+
+        def knots(name: str) -> Tensor:
+            value = getattr(task, name).to(blank)
+            return per_knot(name, value, 1, horizon, value.shape[-1], blank).contiguous()
+
+        def sample(name: str) -> Tensor:
+            return per_sample(name, getattr(task, name).to(blank), 1, task.m, blank)
+
+        spheres = task.spheres
+        if spheres is not None:
+            spheres = Spheres(spheres.center.to(blank), spheres.radius)
         return Problem(
-            x0, require("reference", reference, (batch, horizon, task.n), x0),
-            per_knot("state_weight", own(state_weight, task.state_weight), batch, horizon, task.n, x0),
-            per_knot("control_weight", own(control_weight, task.control_weight), batch, horizon, task.m, x0),
-            per_knot(
-                "control_reference", own(control_reference, task.control_reference), batch, horizon, task.m,
-                x0
-            ),
-            per_sample("u_lo", own(lo, task.u_lo), batch, task.m, x0),
-            per_sample("u_hi", own(hi, task.u_hi), batch, task.m, x0),
-            *spheres_data(spheres, self.margin, batch, horizon, x0),
-            parameters_data(task, parameters or {}, batch, x0),
+            blank, blank[:, None].expand(1, horizon, task.n),
+            *(knots(name) for name in ("state_weight", "control_weight", "control_reference")),
+            sample("u_lo"), sample("u_hi"), *spheres_data(spheres, self.margin, 1, horizon, blank),
+            parameters_data(task, {}, 1, blank),
         )  # fmt: skip
 
     def __call__(
@@ -142,11 +174,15 @@ class TrackingSolver:
         if warm is None:
             penalty = self.schedule.first_penalty(COLD_RAMP if al_iterations is None else al_iterations)
             (warm,) = cold_starts(self.task.system, problem, penalty, 1)
+        return self._solution(problem, *self.backend.solve(problem, warm, self.scheduled(al_iterations)))
+
+    def scheduled(self, al_iterations: int | None) -> Schedule:
+        """What a call of the augmented Lagrangian runs: m iterations, or (None) as many as the tolerance
+        takes."""
         if al_iterations is None:
-            schedule = self.schedule
-        else:
-            schedule = replace(self.schedule, iterations=al_iterations, tolerance=0.0)
-        return self._solution(problem, *self.backend.solve(problem, warm, schedule))
+            return self.schedule
+        steps = self.newton_steps
+        return replace(self.schedule, iterations=al_iterations, newton_steps=steps, tolerance=0.0)
 
     def barrier(self, spheres: int, warm: bool) -> Barrier:
         """The interior point's numbers for so many spheres, from a plan (warm) or from nothing."""
@@ -154,14 +190,17 @@ class TrackingSolver:
         return barrier(convex, warm, self.schedule.tolerance)
 
     def _interior(self, problem: Problem, warm: SolverState | None) -> tuple[SolverState, Tensor, Tensor]:
-        """The interior point from the warm plan, or the best of its cold starts."""
-        numbers = self.barrier(problem.radius.shape[1], warm is not None)
+        """The best of the interior point's starts: the warm plan, if there is one, and cold guesses."""
+        count, guesses = problem.radius.shape[1], []
         if warm is not None:
-            return self.backend.solve_interior(problem, warm, numbers)
-        guesses = cold_starts(self.task.system, problem, numbers.first, self.starts)
-        best = self.backend.solve_interior(problem, guesses[0], numbers)
+            guesses.append((warm, self.barrier(count, warm=True)))
+        if len(guesses) < self.starts:
+            numbers = self.barrier(count, warm=False)
+            cold = cold_starts(self.task.system, problem, numbers.first, self.starts - len(guesses))
+            guesses += [(guess, numbers) for guess in cold]
+        best = self.backend.solve_interior(problem, *guesses[0])
         for guess in guesses[1:]:
-            best = _better(best, self.backend.solve_interior(problem, guess, numbers))
+            best = _better(best, self.backend.solve_interior(problem, *guess))
         return best
 
     def _solution(self, problem: Problem, state: SolverState, status: Tensor, numbers: Tensor) -> Solution:

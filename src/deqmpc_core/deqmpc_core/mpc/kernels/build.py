@@ -23,7 +23,7 @@ import llvmlite.binding
 import numba
 import sympy
 
-from deqmpc_core.mpc.kernels.generate import curvature_source, value_source
+from deqmpc_core.mpc.kernels.generate import curvature_source, inequality_source, stage_source
 from deqmpc_core.systems.system import System
 
 _MARK = "# --- kernel ---"
@@ -32,6 +32,7 @@ _PARTS = {
     "augmented_lagrangian": (*_SHARED, "augmented_lagrangian", "shift"),
     "interior_point": (*_SHARED, "interior_point", "shift"),
     "adjoint": (*_SHARED, "curvature", "adjoint"),
+    "block": ("integrator", "block_sweep", "block_model", "block_interior_point"),
 }
 _IMPORTED = ("stack", "vector", "data", "generate", "build")  # what generated source imports or comes from
 _ENTRIES = ("SOLVE", "IMPROVE", "ADJOINT")  # names of the entry functions' signatures
@@ -42,7 +43,8 @@ _LOCK = threading.RLock()
 
 @lru_cache(maxsize=64)
 def kernels(system: System, horizon: int, substeps: int, part: str) -> ModuleType:
-    """The compiled module for these sizes; part: "augmented_lagrangian", "interior_point" or "adjoint".
+    """The compiled module for these sizes; part: "augmented_lagrangian", "interior_point", "adjoint" or
+    "block", the interior point of LANES samples at once.
 
     Its entry `…_range` lets other Python threads run; `…_range_alone` does not, because for one sample that
     only costs hand-overs. Machine code fresh from the compiler can differ in the last bit from what a later
@@ -89,21 +91,25 @@ def _source(system: System, horizon: int, substeps: int, part: str) -> str:
         '"""Generated; see deqmpc_core.mpc.kernels.build."""',
         "import math",
         "from numba import njit",
-        "from deqmpc_core.mpc.kernels.data import Data",
+        "import numpy as np",
+        "from deqmpc_core.mpc.kernels.data import Block, BlockStep, Data, Lanes, Samples",
         "from deqmpc_core.mpc.kernels.sizes import Array",
         "from deqmpc_core.mpc.kernels.stack import stack_array",
-        "from deqmpc_core.mpc.kernels.vector import add_lane, index, lane_sum, load, splat, store",
+        "from deqmpc_core.mpc.kernels.vector import add_lane, index, lane_sum, larger, load, smaller",
+        "from deqmpc_core.mpc.kernels.vector import splat, store",
         f"NX, NU, NXU = {system.n}, {system.m}, {system.n + system.m}",
         f"KNOTS, NG = {horizon + 1}, {len(system.symbolic_inequalities)}",
         f"HORIZON, SUBSTEPS, STAGES = {horizon}, {substeps}, {4 * substeps}",
         f"POSITION = {-1 if system.position is None else system.position}",
-        "LANES = 8",
+        f"LANES, ROW = 8, {(system.n + system.m) * (8 if part == 'block' else 1)}",
         f"MRP = {-1 if system.mrp is None else system.mrp}",
         f"OPTIONS = {_options()}",
     ]
     bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in _PARTS[part]]
     bodies.append(_alone(bodies))
-    functions = [value_source(system), *([curvature_source(system)] if part == "adjoint" else [])]
+    functions = [stage_source(system, part == "block")]
+    functions += [inequality_source(system)] if part != "block" else []
+    functions += [curvature_source(system)] if part == "adjoint" else []
     return "\n".join([*header, *functions, *bodies])
 
 

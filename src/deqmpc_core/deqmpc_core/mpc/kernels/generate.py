@@ -29,14 +29,12 @@ class _Printer(PythonCodePrinter):
         return super()._print_Pow(expr, rational=rational)
 
 
-def value_source(system: System) -> str:
-    """Source of the stage functions, `inequality` and `inequality_jacobian`; NE, the non-zero entries of
-    (f_x, f_u)."""
-    x, _, _, xdot = system.symbolic
-    h = system.symbolic_inequalities
-    printer, lanes = _printer(system), _lane_printer(system)
-    entries = _entries(system)
-    hx = sympy.Matrix(h).jacobian(x) if h else sympy.zeros(0, system.n)
+def stage_source(system: System, block: bool) -> str:
+    """Source of the stage functions and NE, the number of non-zero entries of (f_x, f_u).
+
+    block: a lane is a sample with parameters of its own, and every entry of a Jacobian is LANES numbers.
+    """
+    xdot, lanes, entries = system.symbolic[3], _lane_printer(system, block), _entries(system)
     derivatives = [e for *_, e in entries]
     return "\n".join([
         f"NE = {len(entries)}",
@@ -44,8 +42,16 @@ def value_source(system: System) -> str:
         *_function("stage_entries(x, u, p, k, E, e)", _stored(lanes, [("k", xdot), ("E", derivatives)])),
         *_function(
             "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)",
-            _product(system, entries),
+            _product(system, entries, block),
         ),
+    ])  # fmt: skip
+
+
+def inequality_source(system: System) -> str:
+    """Source of `inequality` and `inequality_jacobian`."""
+    x, h, printer = system.symbolic[0], system.symbolic_inequalities, _printer(system)
+    hx = sympy.Matrix(h).jacobian(x) if h else sympy.zeros(0, system.n)
+    return "\n".join([
         *_function("inequality(x, i, p, h, o)", _filled(printer, "h[o + {}]", h)),
         *_function("inequality_jacobian(x, i, p, out)", _filled(printer, "out[{}]", list(hx))),
     ])  # fmt: skip
@@ -103,12 +109,13 @@ def _assignments(printer: _Printer, expressions: list[Any]) -> list[str]:
     return lines + [f"    e{k} = {printer.doprint(_as_float(e))}" for k, e in enumerate(reduced)]
 
 
-def _lane_printer(system: System) -> _Printer:
-    """States and controls are vectors, one lane a knot."""
+def _lane_printer(system: System, block: bool) -> _Printer:
+    """States and controls are vectors, one lane a knot; in a block one lane a sample, parameters too."""
     x, u, p, _ = system.symbolic
     names = {s: f"load(x, {k} * LANES, LANES)" for k, s in enumerate(x)}
     names |= {s: f"load(u, {k} * LANES, LANES)" for k, s in enumerate(u)}
-    return _Printer(names | {s: f"p[{k}]" for k, s in enumerate(p)})
+    place = "load(p, {} * LANES, LANES)" if block else "p[{}]"
+    return _Printer(names | {s: place.format(k) for k, s in enumerate(p)})
 
 
 def _stored(printer: _Printer, parts: list[tuple[str, list[sympy.Expr]]]) -> list[str]:
@@ -123,23 +130,24 @@ def _stored(printer: _Printer, parts: list[tuple[str, list[sympy.Expr]]]) -> lis
     return lines
 
 
-def _product(system: System, entries: list[tuple[int, int, sympy.Expr]]) -> list[str]:
+def _product(system: System, entries: list[tuple[int, int, sympy.Expr]], block: bool) -> list[str]:
     """after = f_x (base + reach slope) + [0 | f_u] by the non-zero entries, total += weight after."""
-    n, width = system.n, system.n + system.m
+    n = system.n
+    entry = "load(E, e + {} * LANES, LANES)" if block else "E[e + {} * LANES]"
     lines = []
     for c in range(n):
         lines += [
-            f"    row{c} = load(base, {c * width}, NXU) + reach * load(slope, {c * width}, NXU)",
-            f"    store(tangent, d + {c * width}, row{c})",
+            f"    row{c} = load(base, {c} * ROW, ROW) + reach * load(slope, {c} * ROW, ROW)",
+            f"    store(tangent, d + {c} * ROW, row{c})",
         ]
     for r in range(n):
         here = [(k, c) for k, (row, c, _) in enumerate(entries) if row == r]
-        terms = [f"E[e + {k} * LANES] * row{c}" for k, c in here if c < n]
-        lines.append(f"    out = {' + '.join(terms) or 'splat(0.0, NXU)'}")
-        lines += [f"    out = add_lane(out, {c}, E[e + {k} * LANES])" for k, c in here if c >= n]
+        terms = [f"{entry.format(k)} * row{c}" for k, c in here if c < n]
+        lines.append(f"    out = {' + '.join(terms) or 'splat(0.0, ROW)'}")
+        lines += [f"    out = add_lane(out, {c}, {entry.format(k)})" for k, c in here if c >= n]
         lines += [
-            f"    store(after, {r * width}, out)",
-            f"    store(total, {r * width}, load(total, {r * width}, NXU) + weight * out)",
+            f"    store(after, {r} * ROW, out)",
+            f"    store(total, {r} * ROW, load(total, {r} * ROW, ROW) + weight * out)",
         ]
     return lines
 

@@ -15,6 +15,7 @@ from deqmpc_core.mpc.kernels.sizes import (
     NU,
     NX,
     NXU,
+    ROW,
     STAGES,
     SUBSTEPS,
     Array,
@@ -53,33 +54,39 @@ def scatter_defects(X: Array, x: Array, first: int, d: Array) -> None:
 
 
 @njit(**OPTIONS)
-def defects(x: Array, u: Array, p: Array, dt: float, d: Array) -> None:
-    """d (T, NX) = f(x_t, u_t) - x_{t+1}."""
-    X = stack_array(NX, LANES)
-    U = stack_array(NU, LANES)
+def move_lanes(X: Array, U: Array, p: Array, dt: float) -> None:
+    """X (NX, LANES) one control interval on, in place."""
     S = stack_array(NX, LANES)
     k = stack_array(NX, LANES)
     total = stack_array(NX, LANES)
     h = dt / SUBSTEPS
-    for first in range(0, HORIZON, LANES):
-        gather(x, u, first, X, U)
-        for _ in range(SUBSTEPS):
-            stage_values(X, U, p, k)
+    for _ in range(SUBSTEPS):
+        stage_values(X, U, p, k)
+        for r in range(NX):
+            slope = load(k, r * LANES, LANES)
+            store(total, r * LANES, slope)
+            store(S, r * LANES, load(X, r * LANES, LANES) + 0.5 * h * slope)
+        for stage in range(2):
+            stage_values(S, U, p, k)
+            reach = 0.5 * h if stage == 0 else h
             for r in range(NX):
                 slope = load(k, r * LANES, LANES)
-                store(total, r * LANES, slope)
-                store(S, r * LANES, load(X, r * LANES, LANES) + 0.5 * h * slope)
-            for stage in range(2):
-                stage_values(S, U, p, k)
-                reach = 0.5 * h if stage == 0 else h
-                for r in range(NX):
-                    slope = load(k, r * LANES, LANES)
-                    store(total, r * LANES, load(total, r * LANES, LANES) + 2.0 * slope)
-                    store(S, r * LANES, load(X, r * LANES, LANES) + reach * slope)
-            stage_values(S, U, p, k)
-            for r in range(NX):
-                slope = load(total, r * LANES, LANES) + load(k, r * LANES, LANES)
-                store(X, r * LANES, load(X, r * LANES, LANES) + h / 6.0 * slope)
+                store(total, r * LANES, load(total, r * LANES, LANES) + 2.0 * slope)
+                store(S, r * LANES, load(X, r * LANES, LANES) + reach * slope)
+        stage_values(S, U, p, k)
+        for r in range(NX):
+            slope = load(total, r * LANES, LANES) + load(k, r * LANES, LANES)
+            store(X, r * LANES, load(X, r * LANES, LANES) + h / 6.0 * slope)
+
+
+@njit(**OPTIONS)
+def defects(x: Array, u: Array, p: Array, dt: float, d: Array) -> None:
+    """d (T, NX) = f(x_t, u_t) - x_{t+1}."""
+    X = stack_array(NX, LANES)
+    U = stack_array(NU, LANES)
+    for first in range(0, HORIZON, LANES):
+        gather(x, u, first, X, U)
+        move_lanes(X, U, p, dt)
         scatter_defects(X, x, first, d)
 
 
@@ -109,15 +116,15 @@ def stage_lanes(X: Array, U: Array, p: Array, h: float, k: Array, E: Array, S: A
 def chain_rule(E: Array, lane: int, h: float, J: Array, tangents: Array, d: int) -> None:
     """J (NX, NXU) <- the derivative of a Runge-Kutta step times J, plus that by u; tangents[d:] (4, NX,
     NXU)."""
-    base = stack_array(NX, NXU)
-    even = stack_array(NX, NXU)
-    odd = stack_array(NX, NXU)
+    base = stack_array(NX, ROW)
+    even = stack_array(NX, ROW)
+    odd = stack_array(NX, ROW)
     lane, d = index(lane), index(d)
-    zero = splat(0.0, NXU)
+    zero = splat(0.0, ROW)
     for r in range(NX):
-        store(base, r * NXU, load(J, r * NXU, NXU))
-        store(odd, r * NXU, zero)
-    size, step = NX * NXU, NE * LANES
+        store(base, r * ROW, load(J, r * ROW, ROW))
+        store(odd, r * ROW, zero)
+    size, step = NX * ROW, NE * LANES
     stage_product(E, lane, base, 0.0, odd, h / 6.0, tangents, d, even, J)
     stage_product(E, lane + step, base, 0.5 * h, even, h / 3.0, tangents, d + size, odd, J)
     stage_product(E, lane + 2 * step, base, 0.5 * h, odd, h / 3.0, tangents, d + 2 * size, even, J)

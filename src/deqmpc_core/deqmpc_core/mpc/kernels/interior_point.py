@@ -35,6 +35,15 @@ OPTIONS: dict = {}
 CONVERGED, MAX_ITERATIONS, LINE_SEARCH_FAILED = 0, 2, 3
 NOT_FINITE, INFEASIBLE_START, INFEASIBLE_BOUNDS = 4, 5, 6
 HALVINGS = 10
+FAR = 1e12  # stands for an infinite control limit's distance
+
+
+@njit(**OPTIONS)
+def finite_values(x: Array, u: Array, c: Data, h: Array) -> None:
+    """`constraint_values`, with infinite limits merely far away: their slacks are numbers then."""
+    constraint_values(x, u, c, h)
+    for i in range(h.size):
+        h[i] = max(h[i], -FAR)
 
 
 @njit(**OPTIONS)
@@ -133,7 +142,7 @@ def interior_point(
     for r in range(NX):
         x[r] = x0[r]
         trial_x[r] = x0[r]
-    constraint_values(x, u, c, h)
+    finite_values(x, u, c, h)
     for i in range(n):
         s[i] = max(-h[i], smallest)
         lam[i] = tau / s[i]
@@ -188,13 +197,16 @@ def interior_point(
             for e in range(HORIZON * NU):
                 trial_u[e] = u[e] + a * du[e]
             defects(trial_x, trial_u, c.p, c.dt, d)
-            constraint_values(trial_x, trial_u, c, h)
+            finite_values(trial_x, trial_u, c, h)
             for i in range(n):
                 weight[i] = max(s[i] + a * ds[i], -h[i])
             value = barrier_cost(trial_x, trial_u, c, weight, tau) + nu * infeasibility(d, h, weight)
             if value <= merit + 1e-4 * a * min(slope, 0.0) + 1e-13 * abs(merit) or trial == HALVINGS:
                 break
             scale *= 0.5
+        if not math.isfinite(value):
+            status = LINE_SEARCH_FAILED
+            break
         for e in range(HORIZON * NX):
             x[NX + e] = trial_x[NX + e]
         for e in range(HORIZON * NU):

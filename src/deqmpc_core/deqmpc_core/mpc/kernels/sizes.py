@@ -17,7 +17,8 @@ HORIZON = 5  # T, control intervals
 KNOTS = HORIZON + 1
 SUBSTEPS = 1  # Runge-Kutta steps in an interval
 STAGES = 4 * SUBSTEPS
-LANES = 8  # knots that the robot's functions are evaluated for at once
+LANES = 8  # knots, or samples, that the robot's functions are evaluated for at once
+ROW = NXU  # numbers in a row of a Jacobian: NXU, in a block of samples NXU * LANES
 POSITION = 0  # index of the first of three position coordinates, -1 if there are none
 MRP = 3  # and of three modified Rodrigues parameters
 

@@ -3,7 +3,7 @@ samples.
 
 LLVM maps `+ - * /` on them to whatever registers the processor has, so the kernels need no auto-vectoriser
 for their matrix products. `load` and `store` move them from and to flat arrays; arithmetic with a number
-acts on every lane.
+acts on every lane, with a narrower vector on every stretch of its width.
 """
 
 import math
@@ -37,16 +37,23 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def _lanes(context: Any, builder: Any, value: Any, kind: Any, width: int) -> Any:
-    """The value as an LLVM vector; numbers are converted and repeated in every lane."""
+    """The value as an LLVM vector; numbers are converted and repeated in every lane, narrower vectors
+    side by side."""
     if isinstance(kind, VectorType):
-        return value
+        lanes = [i % kind.width for i in range(width)]
+        return value if kind.width == width else _picked(builder, value, lanes)
     number = context.cast(builder, value, kind, types.float64)
     lane_type = ir.VectorType(ir.DoubleType(), width)
     first = builder.insert_element(
         ir.Constant(lane_type, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
     )
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
-    return builder.shuffle_vector(first, first, mask)
+    return _picked(builder, first, [0] * width)
+
+
+def _picked(builder: Any, value: Any, lanes: list[int], other: Any = None) -> Any:
+    """A vector of the numbered lanes; those of `other` follow the value's own."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+    return builder.shuffle_vector(value, value if other is None else other, mask)
 
 
 def _operation(function: Any, emit: str) -> None:
@@ -55,9 +62,11 @@ def _operation(function: Any, emit: str) -> None:
         def generic(self, args: Any, kws: Any) -> Any:
             vectors = [a for a in args if isinstance(a, VectorType)]
             known = all(isinstance(a, VectorType | types.Float | types.Integer) for a in args)
-            if len(args) == 2 and vectors and known and all(v == vectors[0] for v in vectors):
-                return signature(vectors[0], *args)
-            return None
+            if len(args) != 2 or not vectors or not known:
+                return None
+            widest = max(vectors, key=lambda v: v.width)
+            fits = all(widest.width % v.width == 0 for v in vectors)
+            return signature(widest, *args) if fits else None
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         width = sig.return_type.width
@@ -115,14 +124,30 @@ for _function in (
     math.sin,
     math.cos,
     math.tan,
-    math.sqrt,
     math.exp,
     math.log,
     math.tanh,
     math.atan,
-    math.fabs,
 ):
     _lane_by_lane(_function)
+
+
+def _instruction(function: Any, name: str) -> None:
+    """The function of `math` by LLVM's own vector operation."""
+
+    @infer_global(function)
+    class _Template(AbstractTemplate):  # pyright: ignore[reportUnusedClass]
+        def generic(self, args: Any, kws: Any) -> Any:
+            return signature(args[0], *args) if len(args) == 1 and isinstance(args[0], VectorType) else None
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic(name, [args[0].type]), args)
+
+    lower_builtin(function, VectorType)(lower)
+
+
+_instruction(math.sqrt, "llvm.sqrt")
+_instruction(math.fabs, "llvm.fabs")
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, width: int) -> Any:
@@ -189,17 +214,49 @@ def index(typingctx: Any, value: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def add_lane(typingctx: Any, vector: Any, lane: Any, number: Any) -> Any:
-    """The vector with the number added in one lane (a literal)."""
+    """The vector with the number added in one lane (a literal), or a narrower vector in that stretch."""
     if not (isinstance(vector, VectorType) and isinstance(lane, types.IntegerLiteral)):
         return None
     place = lane.literal_value
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    def at_lane(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         spot = ir.Constant(ir.IntType(32), place)
         total = builder.fadd(builder.extract_element(args[0], spot), args[2])
         return builder.insert_element(args[0], total, spot)
 
-    return vector(vector, lane, types.float64), codegen
+    def at_stretch(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        width, first = number.width, place * number.width
+        total = builder.fadd(_picked(builder, args[0], list(range(first, first + width))), args[2])
+        total = _picked(builder, total, [i % width for i in range(vector.width)])
+        own = range(vector.width)
+        mixed = [i + vector.width if first <= i < first + width else i for i in own]
+        return _picked(builder, args[0], mixed, total)
+
+    if isinstance(number, VectorType):
+        return vector(vector, lane, number), at_stretch
+    return vector(vector, lane, types.float64), at_lane
+
+
+@intrinsic
+def larger(typingctx: Any, a: Any, b: Any) -> Any:
+    """Lane by lane the larger of two vectors; the second where a lane is not a number."""
+    return _chosen(a, b, ">")
+
+
+@intrinsic
+def smaller(typingctx: Any, a: Any, b: Any) -> Any:
+    """Lane by lane the smaller of two vectors; the second where a lane is not a number."""
+    return _chosen(a, b, "<")
+
+
+def _chosen(a: Any, b: Any, relation: str) -> Any:
+    if not (isinstance(a, VectorType) and a == b):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(relation, *args), *args)
+
+    return a(a, b), codegen
 
 
 @intrinsic
@@ -217,4 +274,4 @@ def lane_sum(typingctx: Any, value: Any) -> Any:
     return types.float64(value), codegen
 
 
-__all__ = ["VectorType", "add_lane", "index", "lane_sum", "load", "splat", "store"]
+__all__ = ["VectorType", "add_lane", "index", "lane_sum", "larger", "load", "smaller", "splat", "store"]
