@@ -20,7 +20,7 @@ def cold_starts(system: System, problem: Problem, penalty: float, starts: int) -
     horizon, count = problem.reference.shape[1], problem.radius.shape[1]
     own = len(system.symbolic_inequalities)
     hold = cold_start(problem.x0, problem.control_reference, count, horizon, penalty, own)
-    if system.position is None:
+    if system.position is None or starts == 1:
         return [hold] * starts
     place = slice(system.position, system.position + 3)
     return [hold, *(_drawn(hold, offset, place) for offset in _sideways(problem, place)[: starts - 1])]

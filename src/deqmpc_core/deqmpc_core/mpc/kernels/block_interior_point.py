@@ -82,10 +82,13 @@ def refusal(a: Samples, i: int) -> int:
 
 
 @njit(**OPTIONS)
-def begin(a: Samples, i: int, lane: int, b: Block, lanes: Lanes, tau: float, smallest: float) -> None:
+def begin(
+    a: Samples, i: int, lane: int, b: Block, step: BlockStep, lanes: Lanes, tau: float, smallest: float
+) -> None:
     """Sample i into a lane, with slacks and multipliers of its guess."""
     put(a.x[i], lane, b.x)
     put(a.x0[i], lane, b.x)
+    put(a.x0[i], lane, step.x)
     put(a.u[i], lane, b.u)
     put(row(a.ref, i), lane, b.ref)
     put(row(a.wx, i), lane, b.wx)
@@ -122,14 +125,14 @@ def end(a: Samples, lane: int, b: Block, lanes: Lanes) -> None:
 
 @njit(**OPTIONS)
 def admit(
-    a: Samples, waiting: int, last: int, b: Block, lanes: Lanes, tau: float, smallest: float
+    a: Samples, waiting: int, last: int, b: Block, step: BlockStep, lanes: Lanes, tau: float, smallest: float
 ) -> int:
     """Sound samples from number `waiting` on into free lanes; the number of the first one still waiting."""
     for lane in range(LANES):
         while lanes.sample[lane] < 0 and waiting < last:
             a.status[waiting] = refusal(a, waiting)
             if a.status[waiting] == MAX_ITERATIONS:
-                begin(a, waiting, lane, b, lanes, tau, smallest)
+                begin(a, waiting, lane, b, step, lanes, tau, smallest)
             else:
                 a.info[waiting, 0], a.info[waiting, 3], a.info[waiting, 4] = math.inf, tau, tau
             waiting += 1
@@ -262,7 +265,7 @@ def block_range(
     b, step, lanes = new_block(p.shape[1]), new_step(), new_lanes()
     J, diagonal, g = room(HORIZON * NX * NXU), room(KNOTS * NXU), room(KNOTS * NXU)
     K, kff, P, slopes = room(HORIZON * NU * NX), room(HORIZON * NU), room(KNOTS * NX * NX), room(KNOTS * NX)
-    waiting = admit(a, first, last, b, lanes, numbers[0], numbers[2])
+    waiting = admit(a, first, last, b, step, lanes, numbers[0], numbers[2])
     while lanes.sample.max() >= 0:
         block_linearise(b.x, b.u, b.p, dt, step.d, J)
         newton_model(b, step, diagonal, g)
@@ -281,4 +284,4 @@ def block_range(
             spent = lanes.status[lane] == CONVERGED or lanes.newton[lane] >= iterations
             if lanes.sample[lane] >= 0 and spent:
                 end(a, lane, b, lanes)
-        waiting = admit(a, waiting, last, b, lanes, numbers[0], numbers[2])
+        waiting = admit(a, waiting, last, b, step, lanes, numbers[0], numbers[2])

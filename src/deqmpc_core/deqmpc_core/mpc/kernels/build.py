@@ -101,7 +101,7 @@ def _source(system: System, horizon: int, substeps: int, part: str) -> str:
         f"KNOTS, NG = {horizon + 1}, {len(system.symbolic_inequalities)}",
         f"HORIZON, SUBSTEPS, STAGES = {horizon}, {substeps}, {4 * substeps}",
         f"POSITION = {-1 if system.position is None else system.position}",
-        f"LANES, ROW = 8, {(system.n + system.m) * (8 if part == 'block' else 1)}",
+        *_widths(system, part),
         f"MRP = {-1 if system.mrp is None else system.mrp}",
         f"OPTIONS = {_options()}",
     ]
@@ -111,6 +111,18 @@ def _source(system: System, horizon: int, substeps: int, part: str) -> str:
     functions += [inequality_source(system)] if part != "block" else []
     functions += [curvature_source(system)] if part == "adjoint" else []
     return "\n".join([*header, *functions, *bodies])
+
+
+def _widths(system: System, part: str) -> list[str]:
+    """Of vectors: a lane for each of eight knots, but of four samples, so that rows fit the registers."""
+    if part != "block":
+        return ["LANES = 8"]
+    lanes, n, m = 4, system.n, system.m
+    columns = next(count for count in (4, 3, 2, 1) if n % count == 0)
+    return [
+        f"LANES, COLUMNS = {lanes}, {columns}",
+        f"ROW, STATE, STATES, CONTROLS = {(n + m) * lanes}, {n * lanes}, {columns * lanes}, {m * lanes}",
+    ]
 
 
 def _options() -> str:

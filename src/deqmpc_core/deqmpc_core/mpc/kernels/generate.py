@@ -32,19 +32,24 @@ class _Printer(PythonCodePrinter):
 def stage_source(system: System, block: bool) -> str:
     """Source of the stage functions and NE, the number of non-zero entries of (f_x, f_u).
 
-    block: a lane is a sample with parameters of its own, and every entry of a Jacobian is LANES numbers.
+    block: a lane is a sample with parameters of its own, and products are of a few columns at once.
     """
     xdot, lanes, entries = system.symbolic[3], _lane_printer(system, block), _entries(system)
     derivatives = [e for *_, e in entries]
-    return "\n".join([
+    lines = [
         f"NE = {len(entries)}",
         *_function("stage_values(x, u, p, k)", _stored(lanes, [("k", xdot)])),
         *_function("stage_entries(x, u, p, k, E, e)", _stored(lanes, [("k", xdot), ("E", derivatives)])),
-        *_function(
-            "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)",
-            _product(system, entries, block),
-        ),
-    ])  # fmt: skip
+    ]
+    if block:
+        head = "_product(E, e, base, reach, slope, weight, after, total)"
+        lines += _function("state" + head, _columns(system, entries, "STATES", controls=False))
+        lines += _function("control" + head, _columns(system, entries, "CONTROLS", controls=True))
+        lines += _function("entry_rows(E, out)", _placed(system, entries))
+    else:
+        head = "stage_product(E, e, base, reach, slope, weight, tangent, d, after, total)"
+        lines += _function(head, _product(system, entries))
+    return "\n".join(lines)
 
 
 def inequality_source(system: System) -> str:
@@ -130,26 +135,51 @@ def _stored(printer: _Printer, parts: list[tuple[str, list[sympy.Expr]]]) -> lis
     return lines
 
 
-def _product(system: System, entries: list[tuple[int, int, sympy.Expr]], block: bool) -> list[str]:
+def _product(system: System, entries: list[tuple[int, int, sympy.Expr]]) -> list[str]:
     """after = f_x (base + reach slope) + [0 | f_u] by the non-zero entries, total += weight after."""
-    n = system.n
-    entry = "load(E, e + {} * LANES, LANES)" if block else "E[e + {} * LANES]"
+    n, width = system.n, system.n + system.m
     lines = []
     for c in range(n):
         lines += [
-            f"    row{c} = load(base, {c} * ROW, ROW) + reach * load(slope, {c} * ROW, ROW)",
-            f"    store(tangent, d + {c} * ROW, row{c})",
+            f"    row{c} = load(base, {c * width}, NXU) + reach * load(slope, {c * width}, NXU)",
+            f"    store(tangent, d + {c * width}, row{c})",
         ]
     for r in range(n):
         here = [(k, c) for k, (row, c, _) in enumerate(entries) if row == r]
-        terms = [f"{entry.format(k)} * row{c}" for k, c in here if c < n]
-        lines.append(f"    out = {' + '.join(terms) or 'splat(0.0, ROW)'}")
-        lines += [f"    out = add_lane(out, {c}, {entry.format(k)})" for k, c in here if c >= n]
+        terms = [f"E[e + {k} * LANES] * row{c}" for k, c in here if c < n]
+        lines.append(f"    out = {' + '.join(terms) or 'splat(0.0, NXU)'}")
+        lines += [f"    out = add_lane(out, {c}, E[e + {k} * LANES])" for k, c in here if c >= n]
         lines += [
-            f"    store(after, {r} * ROW, out)",
-            f"    store(total, {r} * ROW, load(total, {r} * ROW, ROW) + weight * out)",
+            f"    store(after, {r * width}, out)",
+            f"    store(total, {r * width}, load(total, {r * width}, NXU) + weight * out)",
         ]
     return lines
+
+
+def _columns(
+    system: System, entries: list[tuple[int, int, sympy.Expr]], width: str, controls: bool
+) -> list[str]:
+    """The same for a few columns of LANES samples: of x_t, or those of u_t, which have f_u besides."""
+    n = system.n
+    lines = [f"    row{c} = load(base, {c} * {width}, {width})" for c in range(n)]
+    lines += [f"    row{c} += reach * load(slope, {c} * {width}, {width})" for c in range(n)]
+    for r in range(n):
+        here = [(f"load(E, e + {k} * LANES, LANES)", c) for k, (row, c, _) in enumerate(entries) if row == r]
+        terms = [f"{entry} * row{c}" for entry, c in here if c < n]
+        lines.append(f"    out = {' + '.join(terms) or f'splat(0.0, {width})'}")
+        lines += [f"    out = add_lane(out, {c - n}, {entry})" for entry, c in here if c >= n and controls]
+        lines += [
+            f"    store(after, {r} * {width}, out)",
+            f"    store(total, {r} * {width}, load(total, {r} * {width}, {width}) + weight * out)",
+        ]
+    return lines
+
+
+def _placed(system: System, entries: list[tuple[int, int, sympy.Expr]]) -> list[str]:
+    """Rows of zeros, then every entry in its place."""
+    lines = [f"    store(out, {r} * ROW, splat(0.0, ROW))" for r in range(system.n)]
+    copy = "    store(out, {} * ROW + {} * LANES, load(E, {} * LANES, LANES))"
+    return lines + [copy.format(r, c, k) for k, (r, c, _) in enumerate(entries)]
 
 
 def _as_float(expression: Any) -> Any:

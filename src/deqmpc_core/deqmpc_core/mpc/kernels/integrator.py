@@ -15,7 +15,6 @@ from deqmpc_core.mpc.kernels.sizes import (
     NU,
     NX,
     NXU,
-    ROW,
     STAGES,
     SUBSTEPS,
     Array,
@@ -116,15 +115,15 @@ def stage_lanes(X: Array, U: Array, p: Array, h: float, k: Array, E: Array, S: A
 def chain_rule(E: Array, lane: int, h: float, J: Array, tangents: Array, d: int) -> None:
     """J (NX, NXU) <- the derivative of a Runge-Kutta step times J, plus that by u; tangents[d:] (4, NX,
     NXU)."""
-    base = stack_array(NX, ROW)
-    even = stack_array(NX, ROW)
-    odd = stack_array(NX, ROW)
+    base = stack_array(NX, NXU)
+    even = stack_array(NX, NXU)
+    odd = stack_array(NX, NXU)
     lane, d = index(lane), index(d)
-    zero = splat(0.0, ROW)
+    zero = splat(0.0, NXU)
     for r in range(NX):
-        store(base, r * ROW, load(J, r * ROW, ROW))
-        store(odd, r * ROW, zero)
-    size, step = NX * ROW, NE * LANES
+        store(base, r * NXU, load(J, r * NXU, NXU))
+        store(odd, r * NXU, zero)
+    size, step = NX * NXU, NE * LANES
     stage_product(E, lane, base, 0.0, odd, h / 6.0, tangents, d, even, J)
     stage_product(E, lane + step, base, 0.5 * h, even, h / 3.0, tangents, d + size, odd, J)
     stage_product(E, lane + 2 * step, base, 0.5 * h, odd, h / 3.0, tangents, d + 2 * size, even, J)

@@ -18,7 +18,10 @@ KNOTS = HORIZON + 1
 SUBSTEPS = 1  # Runge-Kutta steps in an interval
 STAGES = 4 * SUBSTEPS
 LANES = 8  # knots, or samples, that the robot's functions are evaluated for at once
-ROW = NXU  # numbers in a row of a Jacobian: NXU, in a block of samples NXU * LANES
+# In a block of LANES samples: numbers in a row of a Jacobian, in a state; columns of a Jacobian by x_t that
+# are worked on at once, and numbers in a row of those, and of its columns by u_t.
+ROW, STATE = NXU * LANES, NX * LANES
+COLUMNS, STATES, CONTROLS = 4, 4 * LANES, NU * LANES
 POSITION = 0  # index of the first of three position coordinates, -1 if there are none
 MRP = 3  # and of three modified Rodrigues parameters
 
@@ -41,6 +44,23 @@ def stage_product(
     """A stage of RK4 at one knot, whose entries are E[e], E[e + LANES], …: its derivative by (x, u),
     tangent[d:] = base + reach slope, and after = f_x tangent + [0 | f_u]; total += weight after. All (NX,
     NXU); after is not slope."""
+
+
+def state_product(
+    E: Array, e: int, base: Array, reach: float, slope: Array, weight: float, after: Array, total: Array
+) -> None:
+    """A stage of RK4 for COLUMNS columns by x_t of LANES samples, whose entries are E[e:] (NE, LANES):
+    after = f_x (base + reach slope), total += weight after. All (NX, STATES)."""
+
+
+def control_product(
+    E: Array, e: int, base: Array, reach: float, slope: Array, weight: float, after: Array, total: Array
+) -> None:
+    """The same for the columns by u_t: after = f_x (base + reach slope) + f_u. All (NX, CONTROLS)."""
+
+
+def entry_rows(E: Array, out: Array) -> None:
+    """out (NX, ROW) = (f_x, f_u) of LANES samples from its non-zero entries E (NE, LANES)."""
 
 
 def derivative_transposed(x: Array, i: int, u: Array, j: int, p: Array, w: Array, out: Array) -> None:

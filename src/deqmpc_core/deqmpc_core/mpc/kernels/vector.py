@@ -12,6 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import extending, types
+from numba.core import cgutils
 from numba.core.typing import templates
 from numba.core.typing.templates import AbstractTemplate, signature
 from numba.extending import lower_builtin, models, register_model
@@ -141,7 +142,10 @@ def _instruction(function: Any, name: str) -> None:
             return signature(args[0], *args) if len(args) == 1 and isinstance(args[0], VectorType) else None
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.call(builder.module.declare_intrinsic(name, [args[0].type]), args)
+        kind = args[0].type
+        whole = f"{name}.v{kind.count}f64"
+        declared = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), whole)
+        return builder.call(declared, args)
 
     lower_builtin(function, VectorType)(lower)
 
