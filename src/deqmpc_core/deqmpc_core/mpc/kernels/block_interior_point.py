@@ -97,6 +97,9 @@ def begin(
     put(row(a.lo, i), lane, b.lo)
     put(row(a.hi, i), lane, b.hi)
     put(row(a.p, i), lane, b.p)
+    for r in range(NU):
+        b.limited[r * LANES + lane] = 1.0 if math.isfinite(row(a.lo, i)[r]) else 0.0
+        b.limited[(NU + r) * LANES + lane] = 1.0 if math.isfinite(row(a.hi, i)[r]) else 0.0
     for t in range(HORIZON):
         for r in range(NU):
             value, j = a.u[i, t * NU + r], 2 * t * NU + r
@@ -224,7 +227,7 @@ def new_block(parameters: int) -> Block:
     states, controls, limits = HORIZON * NX, HORIZON * NU, 2 * HORIZON * NU
     return Block(
         room(KNOTS * NX), room(controls), room(limits), room(limits), room(states), room(1), room(states),
-        room(states), room(controls), room(controls), room(NU), room(NU), room(parameters),
+        room(states), room(controls), room(controls), room(NU), room(NU), room(parameters), room(2 * NU),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ OPTIONS: dict = {}
 
 # --- kernel ---
 
-FAR = 1e12  # stands for an infinite control limit's distance
+FAR = 1e12  # stands for an infinite control limit's distance, wherever u is
 
 
 @njit(**OPTIONS)
@@ -107,7 +107,7 @@ def dual_direction(b: Block, step: BlockStep, out: Array) -> None:
             for above in range(2):
                 j = ((2 * t + above) * NU + r) * LANES
                 slack, lam = load(b.s, j, LANES), load(b.lam, j, LANES)
-                dh = (2.0 * above - 1.0) * change
+                dh = (2.0 * above - 1.0) * load(b.limited, (above * NU + r) * LANES, LANES) * change
                 dlam = load(step.force, j, LANES) + load(step.weight, j, LANES) * dh - lam
                 ds = -1.0 * (limit_value(b.u, b, t, r, above) + slack) - dh
                 store(step.dlam, j, dlam)

@@ -26,7 +26,8 @@ class Data(NamedTuple):
 
 class Block(NamedTuple):
     """LANES samples: iterate x (KNOTS, n), u (T, m), slacks and multipliers s, lam (T, 2, m; below, above),
-    eta (T, n), barrier tau (); data ref, wx (T, n), wu, uref (T, m), lo, hi (m), p; LANES numbers each."""
+    eta (T, n), barrier tau (); data ref, wx (T, n), wu, uref (T, m), lo, hi (m), p; limited (2, m): 0 for
+    an infinite limit, else 1; LANES numbers each."""
 
     x: NDArray
     u: NDArray
@@ -41,6 +42,7 @@ class Block(NamedTuple):
     lo: NDArray
     hi: NDArray
     p: NDArray
+    limited: NDArray
 
 
 class BlockStep(NamedTuple):

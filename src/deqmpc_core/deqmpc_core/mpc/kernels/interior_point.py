@@ -35,7 +35,7 @@ OPTIONS: dict = {}
 CONVERGED, MAX_ITERATIONS, LINE_SEARCH_FAILED = 0, 2, 3
 NOT_FINITE, INFEASIBLE_START, INFEASIBLE_BOUNDS = 4, 5, 6
 HALVINGS = 10
-FAR = 1e12  # stands for an infinite control limit's distance
+FAR = 1e12  # stands for an infinite control limit's distance, wherever u is
 
 
 @njit(**OPTIONS)
@@ -168,7 +168,7 @@ def interior_point(
         largest = 0.0
         for i in range(n):
             dlam[i] = force[i] + weight[i] * ds[i] - lam[i]
-            ds[i] = -(h[i] + s[i]) - ds[i]
+            ds[i] = -(h[i] + s[i]) - (ds[i] if h[i] > -FAR else 0.0)
             largest = max(largest, lam[i])
             slope -= tau * ds[i] / s[i]
         moved = 0.0
