@@ -55,10 +55,13 @@ class CrazyflieTask(Task):
             if episode % 2 == 0 or blocked:
                 return np.concatenate([place - ORIGIN, np.zeros(self.n - 3)])
 
-    def spread_start(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Anywhere 0.2 m clear of the centres, moving at up to about 1 m/s, tilted and turning."""
+    def spread_start(
+        self, rng: np.random.Generator, centers: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Anywhere 0.2 m clear of centers (k, 3), by default the task's own, moving at up to about 1 m/s, tilted
+        and turning."""
         assert self.spheres is not None
-        centers = self.spheres.center.numpy()
+        centers = self.spheres.center.numpy() if centers is None else centers
         reach = rng.choice((0.3, 1.0))  # a part of the starts lies around the goal
         while True:
             place = rng.uniform(ROOM_LO + 0.1, ROOM_HI - 0.1) - ORIGIN

@@ -1,9 +1,7 @@
 """One picture of a state, and a film of an episode as GIF or MP4."""
 
 import os
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +57,7 @@ def render(
     scene = _scene(task, canvas.figure, states, _layouts(task, centers))
     temporary = file.with_name(f".{os.getpid()}.{file.name}")
     try:
-        with _saving(writer, canvas.figure, temporary):
+        with writer.saving(canvas.figure, str(temporary), _DPI):
             for knot in knots:
                 scene.show(int(knot))
                 writer.grab_frame()
@@ -102,7 +100,3 @@ def _writer(file: Path, rate: float) -> AbstractMovieWriter:
     if not FFMpegWriter.isAvailable():
         raise ConfigError("render: .mp4 needs ffmpeg, which is not installed; write a .gif instead")
     return FFMpegWriter(fps=rate)  # type: ignore[arg-type]
-
-
-def _saving(writer: AbstractMovieWriter, figure: Figure, file: Path) -> AbstractContextManager[Any]:
-    return writer.saving(figure, str(file), _DPI)

@@ -41,7 +41,7 @@ class FlightScene(Scene):
             line.set_data_3d(*np.stack((place - arm, place + arm), 1))
         if self._has_pole:
             self._pole.set_data_3d(*np.stack((place, self._pole_end(knot)), 1))
-        if self._spheres is not None and (knot == 0 or len(self._centers) > 1):
+        if self._spheres is not None and len(self._centers) > 1:
             self._spheres.set_verts(self._faces(knot))
 
     @property
