@@ -58,8 +58,8 @@ class CrazyflieTask(Task):
     def spread_start(
         self, rng: np.random.Generator, centers: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Anywhere 0.2 m clear of centers (k, 3), by default the task's own, moving at up to about 1 m/s, tilted
-        and turning."""
+        """Anywhere 0.2 m clear of centers (k, 3), by default the task's own; moving at up to about 1 m/s,
+        tilted and turning."""
         assert self.spheres is not None
         centers = self.spheres.center.numpy() if centers is None else centers
         reach = rng.choice((0.3, 1.0))  # a part of the starts lies around the goal
