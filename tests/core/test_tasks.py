@@ -236,16 +236,19 @@ def test_gradient_through_twenty_steps_is_that_of_finite_differences(name: str) 
     def draw(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, dtype=torch.float64, generator=random)
 
-    x0, weight = task.goal + 0.05 * draw(1, task.n), draw(task.n)
-    for angle in task.system.angles:
-        x0[:, angle] = 1.0  # the cartpole's goal lies on its wrap
-    amplitude = 0.01 * (task.u_hi - task.u_lo)
+    x0, weight = task.goal + 0.01 * draw(1, task.n), draw(task.n)
+    if name == "cartpole":
+        x0[:, 1] += 1.0  # its goal lies on the wrap
+    amplitude = 0.002 * (task.u_hi - task.u_lo)
     u = task.control_reference + amplitude * draw(20, task.m)
+
+    first = task.system.mrp
+    turning = [*task.system.angles, *(() if first is None else range(first, first + 3))]
 
     def last(x: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
         for control in controls:
             before, x = x, task.step(x, control[None])
-            assert (x - before).abs().max() < 2.0  # no wrap, no shadow switch
+            assert (x - before)[:, turning].abs().max() < 1.0  # no wrap, no shadow switch
         return x[0] @ weight
 
     along_x, along_u = draw(1, task.n), amplitude * draw(20, task.m)

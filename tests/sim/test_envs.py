@@ -1,5 +1,6 @@
 """The environments: gymnasium's rules, seeds, endings, and what a rollout carries."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from deqmpc_sim.envs import episode_starts, gymnasium_id, make_env, roll_out
 
 @pytest.mark.parametrize("name", task_names())
 def test_a_hundred_random_steps_stay_finite_and_within_the_spaces(name: str) -> None:
-    env = make_env(name, num_envs=4)
+    env = make_env(name, num_envs=2)
     env.action_space.seed(0)
     observation, _ = env.reset(seed=0)
     for _ in range(100):
@@ -55,7 +56,7 @@ def _falling(num_envs: int, steps: int, seed: Any = 5) -> list[tuple[int, int, n
         observation, reward, terminated, truncated, info = env.step(np.zeros((num_envs, 4)))
         assert (reward[terminated | ended] == 0.0).all() and (reward[~(terminated | ended)] > 0.0).all()
         reasons = set(info["failure"][terminated])
-        assert reasons <= {"sphere entered", "floor contact", "tilt above 80 degrees"}
+        assert reasons <= {"sphere entered", "floor contact", "left the room"}
         begun += [(b, int(info["episode_number"][b]), observation[b]) for b in np.flatnonzero(ended)]
         ended = terminated | truncated
     return begun
@@ -84,8 +85,8 @@ def test_resets_without_a_seed_go_on_and_fresh_ones_differ() -> None:
 
 @pytest.mark.parametrize("name", ["pendulum", "cartpole"])
 def test_ten_steps_upright_end_an_episode_unless_told_otherwise(name: str) -> None:
-    for ends, steps in ((True, 10), (False, 200)):
-        env = make_env(name, num_envs=2, ends_at_success=ends)
+    for ends, steps in ((True, 10), (False, 20)):
+        env = make_env(replace(load_task(name, ends_at_success=ends), episode_steps=20), num_envs=2)
         env.reset(seed=0)
         env.episodes.x = torch.zeros_like(env.episodes.x)
         env.episodes.x[1, 0 if name == "pendulum" else 1] = 0.2  # falls

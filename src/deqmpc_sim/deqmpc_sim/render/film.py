@@ -52,7 +52,7 @@ def render(
     states = rollout.states[sample, : steps + 1].detach().to(torch.float64).numpy()
     centers = None if rollout.centers is None else rollout.centers[sample, : steps + 1]
     knots = np.unique(np.linspace(0, steps, min(frames, steps + 1)).round().astype(int))
-    rate = max(1.0, (len(knots) - 1) / (steps * task.dt)) if steps else 1.0
+    rate = max(0.1, (len(knots) - 1) / (steps * task.dt)) if steps else 1.0
     writer, canvas = _writer(file, rate), _canvas(width, height)
     scene = _scene(task, canvas.figure, states, _layouts(task, centers))
     temporary = file.with_name(f".{os.getpid()}.{file.name}")
