@@ -52,7 +52,8 @@ class FlightScene(Scene):
         reach = self._reach
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
         axes.set(xlabel="x [m]", ylabel="y [m]", zlabel="z [m]")
-        axes.set_box_aspect((1.0, 1.0, 1.0))
+        axes.set_box_aspect((1.0, 1.0, 1.0), zoom=1.2)
+        axes.locator_params(nbins=5)
         axes.plot(*goal[:, None], color=GOAL, marker="*", markersize=10, linestyle="none")
         self._spheres = None
         if self._centers.shape[1]:
