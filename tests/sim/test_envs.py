@@ -57,7 +57,8 @@ def _falling(num_envs: int, steps: int, seed: Any = 5) -> list[tuple[int, int, n
         assert (reward[terminated | ended] == 0.0).all() and (reward[~(terminated | ended)] > 0.0).all()
         reasons = set(info["failure"][terminated])
         assert reasons <= {"sphere entered", "floor contact", "left the room"}
-        begun += [(b, int(info["episode_number"][b]), observation[b]) for b in np.flatnonzero(ended)]
+        again = np.flatnonzero(ended).tolist()
+        begun += [(b, int(info["episode_number"][b]), observation[b]) for b in again]
         ended = terminated | truncated
     return begun
 

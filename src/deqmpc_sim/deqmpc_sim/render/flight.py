@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+from mpl_toolkits.mplot3d.art3d import Line3D, Poly3DCollection
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 from numpy.typing import NDArray
 
@@ -42,7 +42,7 @@ class FlightScene(Scene):
         if self._has_pole:
             self._pole.set_data_3d(*np.stack((place, self._pole_end(knot)), 1))
         if self._spheres is not None and len(self._centers) > 1:
-            self._spheres.set_verts(self._faces(knot))
+            self._spheres.set_verts(list(self._faces(knot)))
 
     @property
     def _has_pole(self) -> bool:
@@ -52,16 +52,15 @@ class FlightScene(Scene):
         reach = self._reach
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
         axes.set(xlabel="x [m]", ylabel="y [m]", zlabel="z [m]")
-        axes.set_box_aspect((1.0, 1.0, 1.0), zoom=1.2)
+        axes.set_box_aspect((1.0, 1.0, 1.0), zoom=1.2)  # type: ignore[arg-type]
         axes.locator_params(nbins=5)
         axes.plot(*goal[:, None], color=GOAL, marker="*", markersize=10, linestyle="none")
         self._spheres = None
         if self._centers.shape[1]:
             self._spheres = Poly3DCollection(self._faces(0), color=SPHERE, alpha=0.3, linewidth=0)
             axes.add_collection3d(self._spheres)
-        (self._path,) = axes.plot([], [], [], color=PATH, linewidth=1)
-        self._arms = [axes.plot([], [], [], color=ROBOT, linewidth=3)[0] for _ in range(2)]
-        (self._pole,) = axes.plot([], [], [], color=POLE, linewidth=3)
+        self._path, self._pole = _line(axes, PATH, 1), _line(axes, POLE, 3)
+        self._arms = [_line(axes, ROBOT, 3) for _ in range(2)]
 
     def _arm_ends(self, knot: int) -> Array:
         """Two arms (2, 3) from the middle, in the task's frame."""
@@ -82,6 +81,12 @@ class FlightScene(Scene):
         """Corners (k * faces, 4, 3) of all spheres."""
         centers = self._centers[min(knot, len(self._centers) - 1)]
         return (centers[:, None, None] + self._balls).reshape(-1, 4, 3)
+
+
+def _line(axes: Axes3D, color: str, width: float) -> Line3D:
+    (line,) = axes.plot([], [], [], color=color, linewidth=width)
+    assert isinstance(line, Line3D)
+    return line
 
 
 def _radius(task: Task) -> Array:
