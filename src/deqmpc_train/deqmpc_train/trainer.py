@@ -23,7 +23,7 @@ from deqmpc_train.checkpoint import (
     save_checkpoint,
 )
 from deqmpc_train.config import TrainConfig, same_but
-from deqmpc_train.dataset import Episodes, Window, Windows, scaling
+from deqmpc_train.data import Episodes, Window, Windows, scaling
 from deqmpc_train.guard import check_finite
 from deqmpc_train.loss import WindowLoss, final_errors, window_loss
 
