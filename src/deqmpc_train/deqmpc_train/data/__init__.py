@@ -1,11 +1,11 @@
 """Data sets: made by flying, imported from arrays and bags, written, checked, split and cut into windows."""
 
 from deqmpc_train.data.bags import BagSummary, import_bags
+from deqmpc_train.data.config import DataConfig
 from deqmpc_train.data.episodes import SPLITS, Episode, Episodes
 from deqmpc_train.data.generate import generate
-from deqmpc_train.data.config import DataConfig
 from deqmpc_train.data.load import load_episodes, read_info, read_stats
-from deqmpc_train.data.options import data_task, task_options
+from deqmpc_train.data.options import data_task
 from deqmpc_train.data.published import import_arrays
 from deqmpc_train.data.store import write_data_set
 from deqmpc_train.data.windows import Window, Windows, continuous, scaling
@@ -27,6 +27,5 @@ __all__ = [
     "read_info",
     "read_stats",
     "scaling",
-    "task_options",
     "write_data_set",
 ]

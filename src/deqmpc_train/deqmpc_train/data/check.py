@@ -76,6 +76,4 @@ def check_steps(number: NDArray[np.int64], step: NDArray[np.int64], file: Path) 
     twice = row > 0 and number[row] == number[row - 1] and step[row] == step[row - 1]
     what = "is there twice" if twice else f"follows where step {expected[row]} should be"
     remedy = "the episode is duplicated; remove one" if twice else "rows are missing; remove the episode"
-    raise DataError(
-        f"'{file}': column 'step' of episode {number[row]}: step {step[row]} {what}; {remedy}"
-    )
+    raise DataError(f"'{file}': column 'step' of episode {number[row]}: step {step[row]} {what}; {remedy}")

@@ -1,4 +1,4 @@
-"""Flying a part of a data set: seeded starts, a policy in the batch environment, episodes as they are kept."""
+"""Flying a part of a data set: seeded starts, a policy in the batch environment, episodes as kept."""
 
 from collections import Counter
 from collections.abc import Sequence

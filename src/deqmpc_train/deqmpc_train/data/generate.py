@@ -101,7 +101,8 @@ def _merge(
         made += flights.kept
         dropped.update(flights.dropped)
     if not made:
-        raise DataError(f"'{out}': all {recipe.total} episodes failed: {dict(dropped)}; use another policy")
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+        raise DataError(f"'{out}': none of {recipe.total} episodes was kept: {why}; use another policy")
     made = [made[i] for i in recipe.order([int(e.source) for e in made])]
     sources = [int(e.source) for e in made]
     centers = initial_centers(task, recipe.seed, sources)

@@ -1,4 +1,4 @@
-"""A task and its options as words on a command line: obstacle_radius=0.3, layout=random, state_weight=[1,2]."""
+"""A task and its options as words on a command line: obstacle_radius=0.3, state_weight=[1,2]."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from deqmpc_core.errors import ConfigError
 from deqmpc_core.tasks import Task, load_task
 
 
-def task_options(words: Sequence[str]) -> dict[str, Any]:
+def option_values(words: Sequence[str]) -> dict[str, Any]:
     """Keywords of load_task from words NAME=VALUE; a value is JSON, else text.
 
     Raises ConfigError for a word without a name or an equals sign.
@@ -31,5 +31,5 @@ def _value(text: str) -> Any:
 
 def data_task(name: str, words: Sequence[str] = ()) -> tuple[Task, dict[str, Any]]:
     """The task and its options as plain values; errors as those of load_task."""
-    options = task_options(words)
+    options = option_values(words)
     return load_task(name, **options), options

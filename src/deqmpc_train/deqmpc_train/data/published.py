@@ -1,4 +1,4 @@
-"""Published episodes: arrays `state` (N, L, n), `action` (N, L, m), zero padded, `length` (N,) in an .npz file.
+"""Published episodes: an .npz file of `state` (N, L, n), `action` (N, L, m), zero padded, and `length` (N,).
 
 Every successor is checked against the plant; the state after the last action, which is not stored, comes from
 it.
@@ -18,7 +18,7 @@ from deqmpc_train.data.episodes import Array, Episode, Episodes
 from deqmpc_train.data.store import write_data_set
 
 TOLERANCE = 1e-5
-PUBLISHED = {"pendulum": ("integrator=semi_implicit", "u_max=3.0")}  # options the published data were made with
+PUBLISHED = {"pendulum": ("integrator=semi_implicit", "u_max=3.0")}  # what the published data were made with
 
 
 class Arrays(NamedTuple):

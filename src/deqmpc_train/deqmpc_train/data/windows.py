@@ -1,4 +1,4 @@
-"""Windows of consecutive knots for training, cut from episodes. Letters: B batch, K knots, R rows, k spheres."""
+"""Windows of consecutive knots for training, cut from episodes. B batch, K knots, R rows, k spheres."""
 
 from typing import NamedTuple
 
