@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from deqmpc_core.errors import ConfigError, DataError
 from deqmpc_core.tasks import load_task
 from deqmpc_train.data import DataConfig, generate, load_episodes, parts, read_info, read_stats
-from deqmpc_train.data.fly import Flights, last_steps
+from deqmpc_train.data.fly import Flights
 from deqmpc_train.verbs import data as verb
 
 SMALL = DataConfig(episodes=3, steps=6, spread_episodes=5, spread_steps=4, seed=5, policy="goal-mpc")
@@ -106,15 +104,32 @@ def test_a_data_set_of_failures_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "none").exists()
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.booleans(), min_size=1, max_size=40), st.booleans())
-def test_an_episode_ends_at_success(near: list[bool], cart: bool) -> None:
-    task = load_task("cartpole" if cart else "pendulum")
-    states = torch.ones(1, len(near) + 1, task.n, dtype=torch.float64)
-    states[0, 1:, 1 if cart else 0] = torch.where(torch.tensor(near), 0.01, 1.0).double()
-    done = [bool(task.success(states[:, : k + 1])[0]) for k in range(1, len(near) + 1)]
-    expected = done.index(True) + 1 if True in done else len(near)
-    assert last_steps(task, states).tolist() == [expected]
+def test_an_episode_ends_at_success(tmp_path: Path) -> None:
+    """Balanced at the start, a pendulum stays so: its episode has the ten steps that make it a success."""
+    out = generate(
+        DataConfig(task="pendulum", episodes=4, policy="goal-mpc", option=("u_max=40",)), tmp_path / "p"
+    )
+    task = load_task("pendulum")
+    episodes = load_episodes(out, task)
+    short = episodes.steps < task.episode_steps
+    assert short.any()
+    for a, b, early in zip(episodes.bounds[:-1], episodes.bounds[1:], short, strict=True):
+        states = torch.from_numpy(episodes.states[a:b])[None]
+        assert bool(task.success(states)[0]) or not early
+        assert not task.success(states[:, :-1])[0]
+
+
+def test_moving_spheres_are_kept_with_their_episodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART", 2)
+    config = DataConfig(
+        task="qpole_dyn_obs", episodes=3, steps=3, policy="goal-mpc", option=("obstacle_radius=0.2",)
+    )
+    out = generate(config, tmp_path / "d")
+    task, info = load_task("qpole_dyn_obs"), read_info(out)
+    episodes = load_episodes(out, task)
+    assert episodes.centers is not None and info["spheres"] == 40
+    for centers, source in zip(episodes.centers, info["sources"], strict=True):
+        np.testing.assert_array_equal(centers, task.obstacles(info["start_seed"], source))
 
 
 def test_paper_sizes_are_the_defaults() -> None:

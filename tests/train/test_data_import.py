@@ -62,7 +62,7 @@ FAULTS = {
                           "'state' of episode 0: step 2 differs in thetadot by 0.01"),
     "no action": (lambda a: {k: v for k, v in a.items() if k != "action"}, "array 'action' is missing"),
     "text": (lambda a: a | {"state": np.array(["x"])}, "array 'state' is missing or holds no numbers"),
-    "dimensions": (lambda a: a | {"action": np.zeros((2, 3, 4))}, r"'action': expected \(N, L, 1\), got .2, 3, 4"),
+    "dimensions": (lambda a: a | {"action": np.zeros((2, 3, 4))}, "expected .N, L, 1., got .2, 3, 4"),
     "length": (lambda a: a | {"length": np.array([3, 4])}, "'length' of episode 1 is 4, not in 1 to 3"),
     "nan": (lambda a: a | {"action": np.full((2, 3, 1), np.nan)}, "episode 0"),
     "too strong": (lambda a: a | {"length": np.array([1, 1]), "action": np.full((2, 3, 1), 9.0)},

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task
-from deqmpc_core.tasks.task import HOLD
-from deqmpc_sim.envs import Rollout, roll_out
-from deqmpc_train.data.episodes import Array, Episode
+from deqmpc_sim.envs import episode_starts, roll_out
+from deqmpc_train.data.episodes import Episode
 
 
 class Flights(NamedTuple):
@@ -27,52 +26,24 @@ def fly(
     iterations: int = 1,
 ) -> Flights:  # fmt: skip
     """Fly episodes `numbers` of a seed; a start depends on (seed, number) alone. spread: start from states
-    met in mid-flight instead.
+    met in mid-flight instead. An episode is kept up to its end: success, where the task ends there, or the
+    last step.
     """
-    starts = np.stack([_start(task, seed, e, spread) for e in numbers])
-    centers = initial_centers(task, seed, numbers)
-    with torch.inference_mode():
-        flight = roll_out(
-            task, policy, torch.from_numpy(starts), steps, iterations,
-            None if centers is None else torch.from_numpy(centers),
-        )  # fmt: skip
-        ends = last_steps(task, flight.states).tolist()
-    kept = [
-        Episode(
-            flight.states[b, : ends[b] + 1].numpy(), flight.actions[b, : ends[b]].numpy(),
-            None if centers is None else centers[b], e,
-        )
-        for b, e in enumerate(numbers) if flight.failures[b] is None
-    ]  # fmt: skip
-    return Flights(kept, _counted(flight))
-
-
-def _start(task: Task, seed: int, episode: int, spread: bool) -> Array:
+    starts, centers = episode_starts(task, seed, numbers)
     if spread:
-        return task.spread_start(np.random.default_rng((seed, episode)))
-    return task.start(seed, episode)
+        starts = _spread_starts(task, seed, numbers)
+    with torch.inference_mode():
+        flight = roll_out(task, policy, starts, steps, iterations, centers)
+    kept = []
+    for b, number in enumerate(numbers):
+        if flight.failures[b] is None:
+            end = steps if flight.lengths is None else int(flight.lengths[b])
+            states, actions = flight.states[b, : end + 1].numpy(), flight.actions[b, :end].numpy()
+            kept.append(Episode(states, actions, None if centers is None else centers[b].numpy(), number))
+    reasons = Counter(why for why in flight.failures if why is not None)
+    return Flights(kept, dict(sorted(reasons.items())))
 
 
-def initial_centers(task: Task, seed: int, numbers: Sequence[int]) -> Array | None:
-    """Spheres (E, k, 3) at each episode's start; None where they are the task's own and stand still."""
-    if task.spheres is None:
-        return None
-    centers = [task.obstacles(seed, e) for e in numbers]
-    own = task.spheres.center.numpy()
-    if not task.moving and all(c is not None and np.array_equal(c, own) for c in centers):
-        return None
-    return np.stack([own if c is None else c for c in centers])
-
-
-def last_steps(task: Task, states: Tensor) -> Tensor:
-    """The step (B,) at which each episode of states (B, S+1, n) ends: at success where the task says so."""
-    steps = states.shape[1] - 1
-    if not task.ends_at_success or steps < HOLD:
-        return torch.full((states.shape[0],), steps)
-    held = task.near(states[:, 1:]).unfold(1, HOLD, 1).all(-1)
-    first = held.to(torch.int8).argmax(1) + HOLD
-    return torch.where(held.any(1), first, steps)
-
-
-def _counted(flight: Rollout) -> dict[str, int]:
-    return dict(sorted(Counter(why for why in flight.failures if why is not None).items()))
+def _spread_starts(task: Task, seed: int, numbers: Sequence[int]) -> Tensor:
+    starts = [task.spread_start(np.random.default_rng((seed, number))) for number in numbers]
+    return torch.from_numpy(np.stack(starts))

@@ -19,9 +19,9 @@ import torch
 from deqmpc_core.bundle import find_bundle, load_policy
 from deqmpc_core.errors import BundleError, DataError
 from deqmpc_core.tasks import Task
+from deqmpc_sim.envs import episode_starts
 from deqmpc_train.data.config import DataConfig, Recipe
 from deqmpc_train.data.episodes import Episode, Episodes
-from deqmpc_train.data.fly import initial_centers
 from deqmpc_train.data.options import data_task
 from deqmpc_train.data.parts import make_part, part_count, part_file, part_numbers, read_part
 from deqmpc_train.data.store import INFO, refuse_existing, write_data_set
@@ -105,9 +105,9 @@ def _merge(
         raise DataError(f"'{out}': none of {recipe.total} episodes was kept: {why}; use another policy")
     made = [made[i] for i in recipe.order([int(e.source) for e in made])]
     sources = [int(e.source) for e in made]
-    centers = initial_centers(task, recipe.seed, sources)
+    _, centers = episode_starts(task, recipe.seed, sources)
     if centers is not None:
-        made = [e._replace(centers=c) for e, c in zip(made, centers, strict=True)]
+        made = [e._replace(centers=c.numpy()) for e, c in zip(made, centers, strict=True)]
     found = {"dropped": dict(sorted(dropped.items())), "sources": sources}
     write_data_set(out, Episodes.of(made), task, options, origin | found)
 

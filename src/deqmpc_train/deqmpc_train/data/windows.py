@@ -86,7 +86,7 @@ def sphere_paths(episodes: Episodes, task: Task) -> Array:
     """Sphere centres (R, k, 3) at every row: moved on from each episode's first ones by the task's rule."""
     centers = episodes.centers
     if centers is None:
-        if task.spheres is None or task.moving:
+        if task.spheres is None or not task.fixed_layout:
             raise ConfigError(f"task '{task.name}': the episodes do not say where its spheres begin")
         centers = task.spheres.center.numpy()[None].repeat(len(episodes), 0)
     paths = np.empty((len(episodes.states), *centers.shape[1:]))
