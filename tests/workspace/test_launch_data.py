@@ -1,6 +1,7 @@
 """launch/collect and launch/train: they say what the verbs understand, and flights come before the import."""
 
 import ast
+import json
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -53,17 +54,38 @@ def _arguments(found: Any) -> dict[str, str]:
     return dict(context.launch_configurations)
 
 
-@pytest.mark.launch
-def test_collect_flies_then_imports_the_same_folder() -> None:
-    found = description("collect.launch.py")
-    given = _arguments(found)
-    assert set(given) == {"policy", "episodes", "seed", "out"}
-    from launch.actions import ExecuteProcess
+STAND_IN = """
+import json, os, sys
+with open("calls.json", "a") as file:
+    file.write(json.dumps(sys.argv[1:]) + chr(10))
+sys.exit(int(os.environ["SIM_STATUS"]) if sys.argv[1] == "sim" else 0)
+"""
 
-    [fly] = [action for action in found.entities if isinstance(action, ExecuteProcess)]
-    line = _words(fly, given)
-    assert line[:4] == [sys.executable, "-m", "deqmpc", "sim"]
-    assert line[line.index("--policy") + 1] == "crazyflie-deqmpc-deq" and "--record" in line
+
+@pytest.mark.launch
+@pytest.mark.parametrize("status", [0, 1])
+def test_collect_flies_then_imports_the_same_folder(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for `deqmpc` that notes what it is asked; failed flights are not imported."""
+    found = description("collect.launch.py")
+    assert set(_arguments(found)) == {"policy", "episodes", "seed", "out"}
+    (tmp_path / "deqmpc").mkdir()
+    (tmp_path / "deqmpc" / "__main__.py").write_text(STAND_IN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("SIM_STATUS", str(status))
+    from launch import LaunchService
+
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(found)
+    service.run()
+    calls = [json.loads(line) for line in (tmp_path / "calls.json").read_text().splitlines()]
+    fly = calls[0]
+    assert fly[0] == "sim" and fly[fly.index("--policy") + 1] == "crazyflie-deqmpc-deq"
+    assert "--record" in fly and fly[fly.index("--episodes") + 1] == "20"
+    runs = fly[fly.index("--runs-dir") + 1]
+    assert calls[1:] == ([] if status else [["data", "from-bags", runs, "--out", "data/flown"]])
 
 
 @pytest.mark.launch
