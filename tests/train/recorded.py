@@ -82,7 +82,6 @@ class Bag:
         epoch = 0 if self.lock_step else WALL - 7_123_456_789  # the node's own
         if self.lock_step:
             self._estimator = StateEstimator()
-            events.append((WALL + round(begin * NS), "/deqmpc/step", self._step(0)))
         last_tick = FIRST + self.ticks * DT
         waiting: list[PoseSample] = []
         estimates, controls = [], []
@@ -92,6 +91,9 @@ class Bag:
             t = 0.01 * k
             while waiting and waiting[0].stamp <= t - LATENCY + 1e-6:
                 self._arrive(waiting.pop(0), origin, epoch, begin, events)
+            if self.lock_step and k % 10 == 0:
+                wall = WALL + round((begin + t) * NS) - 2
+                events.append((wall, "/deqmpc/step", self._step(round(t * NS))))
             if k in ticks and ticks[k] not in self.missed:
                 jitter = 0 if self.lock_step else int(rng.integers(0, 3_000_000))
                 stamp = origin + round(t * NS) + jitter

@@ -3,14 +3,18 @@
 import json
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from deqmpc_core import load_policy
 from deqmpc_core.errors import ConfigError, DataError
 from deqmpc_core.tasks import load_task
+from deqmpc_core.types import Observation
+from deqmpc_sim.envs import episode_starts, roll_out
 from deqmpc_train.data import DataConfig, generate, load_episodes, parts, read_info, read_stats
 from deqmpc_train.data.fly import Flights
 from deqmpc_train.verbs import data as verb
@@ -40,7 +44,7 @@ class Here:
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deqmpc_train.data.generate._pool", lambda jobs: Here())
+    monkeypatch.setattr("deqmpc_train.data.generation._pool", lambda jobs: Here())
 
 
 def test_same_seed_same_bytes_also_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,13 +92,15 @@ def test_rows_are_flights_of_the_model_from_the_seeds_starts(tmp_path: Path) -> 
 
 
 def test_failed_episodes_are_dropped_and_counted(tmp_path: Path) -> None:
-    """Of starts behind a sphere a straight line enters it."""
-    config = DataConfig(episodes=8, steps=40, spread_episodes=0, policy="straight-line")
-    out = generate(config, tmp_path / "d")
-    info = read_info(out)
-    dropped = info["dropped"]["sphere entered"]
-    assert dropped >= 4 and info["episodes"] == 8 - sum(info["dropped"].values())
-    assert all(source % 2 == 0 for source in info["sources"])
+    """Behind a sphere a straight line fails; each episode flown alone says the same."""
+    config = DataConfig(episodes=6, steps=40, spread_episodes=0, policy="straight-line")
+    info = read_info(generate(config, tmp_path / "d"))
+    task = load_task("crazyflie")
+    pilot = load_policy("straight-line", task)
+    alone = [roll_out(task, pilot, episode_starts(task, 1_000_000, [e])[0], 40).failures[0] for e in range(6)]
+    assert "sphere entered" in alone
+    assert info["sources"] == [e for e, why in enumerate(alone) if why is None]
+    assert info["dropped"] == {why: alone.count(why) for why in set(alone) - {None}}
 
 
 def test_a_data_set_of_failures_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,26 +110,40 @@ def test_a_data_set_of_failures_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "none").exists()
 
 
-def test_an_episode_ends_at_success(tmp_path: Path) -> None:
-    """Balanced at the start, a pendulum stays so: its episode has the ten steps that make it a success."""
-    out = generate(
-        DataConfig(task="pendulum", episodes=4, policy="goal-mpc", option=("u_max=40",)), tmp_path / "p"
-    )
+class Law:
+    """A pilot without a solver: u = -K x."""
+
+    config = SimpleNamespace(horizon=5)
+
+    def __init__(self, gain: list[list[float]]) -> None:
+        self.gain = torch.tensor(gain, dtype=torch.float64)
+
+    def initial_state(self, batch: int) -> None: ...
+
+    def __call__(self, observation: Observation, state: None, iterations: int) -> tuple[Any, None]:
+        return SimpleNamespace(u=-(observation.x @ self.gain.T)[:, None]), None
+
+
+def _fly_by_law(monkeypatch: pytest.MonkeyPatch, gain: list[list[float]]) -> None:
+    for module in ("generation", "parts"):
+        monkeypatch.setattr(f"deqmpc_train.data.{module}.load_policy", lambda *_: Law(gain))
+
+
+def test_an_episode_ends_at_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fly_by_law(monkeypatch, [[40.0, 10.0]])
+    out = generate(DataConfig(task="pendulum", episodes=6, option=("u_max=100",)), tmp_path / "p")
     task = load_task("pendulum")
     episodes = load_episodes(out, task)
-    short = episodes.steps < task.episode_steps
-    assert short.any()
-    for a, b, early in zip(episodes.bounds[:-1], episodes.bounds[1:], short, strict=True):
+    assert (episodes.steps < task.episode_steps).all() and read_stats(out)["successes"] == 6
+    for a, b in zip(episodes.bounds[:-1], episodes.bounds[1:], strict=True):
         states = torch.from_numpy(episodes.states[a:b])[None]
-        assert bool(task.success(states)[0]) or not early
-        assert not task.success(states[:, :-1])[0]
+        assert task.success(states)[0] and not task.success(states[:, :-1])[0]
 
 
 def test_moving_spheres_are_kept_with_their_episodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fly_by_law(monkeypatch, [[0.0] * 14] * 4)
     monkeypatch.setattr(parts, "PART", 2)
-    config = DataConfig(
-        task="qpole_dyn_obs", episodes=3, steps=3, policy="goal-mpc", option=("obstacle_radius=0.2",)
-    )
+    config = DataConfig(task="qpole_dyn_obs", episodes=3, steps=3, option=("obstacle_radius=0.2",))
     out = generate(config, tmp_path / "d")
     task, info = load_task("qpole_dyn_obs"), read_info(out)
     episodes = load_episodes(out, task)

@@ -3,7 +3,7 @@
 from deqmpc_train.data.bags import BagSummary, import_bags
 from deqmpc_train.data.config import DataConfig
 from deqmpc_train.data.episodes import SPLITS, Episode, Episodes
-from deqmpc_train.data.generate import generate
+from deqmpc_train.data.generation import generate
 from deqmpc_train.data.load import load_episodes, read_info, read_stats
 from deqmpc_train.data.options import data_task
 from deqmpc_train.data.published import import_arrays

@@ -32,10 +32,8 @@ def spread_table(info: dict[str, Any], stats: dict[str, Any]) -> Table:
 
 
 def bag_table(summary: BagSummary) -> Table:
-    """A row a bag: what it gave, or why it was refused."""
-    table = Table("bag", "episodes", "estimate off by", "refused because", box=None)
+    """A row a bag that was taken: its episodes, and how far our estimates are from the node's."""
+    table = Table("bag", "episodes", "estimate off by", box=None)
     for bag, count in summary.taken.items():
-        table.add_row(bag, str(count), f"{summary.difference[bag]:.1e}", "")
-    for bag, reason in summary.refused.items():
-        table.add_row(bag, "", "", reason)
+        table.add_row(bag, str(count), f"{summary.difference[bag]:.1e}")
     return table

@@ -145,7 +145,7 @@ def _generate(command: Generate, console: Console) -> int:
 def _say_written(out: Path, console: Console) -> None:
     info = read_info(out)
     dropped = "".join(f", {count} dropped: {why}" for why, count in info["dropped"].items())
-    console.print(f"wrote {out}: {info['episodes']} episodes, {info['steps']} steps{dropped}")
+    console.print(f"wrote {out}: {info['episodes']} episodes, {info['steps']} steps{dropped}", soft_wrap=True)
 
 
 def _import(command: Import, console: Console) -> int:
@@ -166,6 +166,8 @@ def _from_bags(command: FromBags, console: Console) -> int:
             lambda done, total: bar.update(job, completed=done, total=total),
         )  # fmt: skip
     console.print(bag_table(summary))
+    for bag, reason in summary.refused.items():
+        console.print(f"refused {bag}: {reason}", markup=False, highlight=False, soft_wrap=True)
     if command.json:
         command.json.write_text(json.dumps(summary.to_json(), indent=2) + "\n")
     if not summary.episodes:
@@ -190,7 +192,7 @@ def _plot(command: Plot, console: Console) -> int:
     info = read_info(command.directory)
     task = load_task(info["task"], **info.get("task_options", {}))
     plot_data_set(load_episodes(command.directory, task), task, command.out, command.traces)
-    console.print(f"wrote {command.out}")
+    console.print(f"wrote {command.out}", soft_wrap=True)
     return 0
 
 
