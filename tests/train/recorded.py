@@ -1,6 +1,7 @@
 """Bags as the recorder leaves them, of a body on a smooth path and a node that estimates it; no ROS."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def typestore() -> Any:
 
 
 STORE = typestore()
+
+
+@cache
+def _definition(type_name: str) -> dict[str, str]:
+    text, _ = STORE.generate_msgdef(type_name, ros_version=2)
+    return {"msgdef": text, "rihs01": STORE.hash_rihs01(type_name)}
 
 
 def path_at(t: float, flight: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +75,7 @@ class Bag:
             for key, value in self.notes.items():
                 writer.set_custom_data(key, value)
             types = {t: n for t, n in (TYPES | self.types).items() if t not in self.leave_out}
-            links = {t: writer.add_connection(t, n, typestore=STORE) for t, n in types.items()}
+            links = {t: writer.add_connection(t, n, **_definition(n)) for t, n in types.items()}
             for received, topic, message in sorted(events, key=lambda e: e[0]):
                 if topic not in self.types and topic in links:
                     data = STORE.serialize_cdr(message, TYPES[topic])

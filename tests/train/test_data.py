@@ -171,14 +171,18 @@ def test_parts_of_another_command_are_not_mixed_in(tmp_path: Path) -> None:
         generate(SMALL, tmp_path / "f")
 
 
-def test_the_verbs_make_show_and_draw_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verbs_make_show_and_draw_a_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _fly_by_law(monkeypatch, [[40.0, 10.0]])
     out, report, picture = tmp_path / "set", tmp_path / "info.json", tmp_path / "set.png"
-    sizes = ["--episodes", "2", "--steps", "5", "--spread-episodes", "1", "--spread-steps", "3"]
-    pilot = ["--expert", "goal-mpc", "--option", "obstacle_radius=0.09"]
-    assert verb.main(["generate", "--task", "crazyflie", *sizes, *pilot, "--out", str(out)]) == 0
+    words = ["--task", "pendulum", "--episodes", "2", "--spread-episodes", "1", "--spread-steps", "3"]
+    pilot = ["--expert", "goal-mpc", "--option", "u_max=100", "integrator=semi_implicit"]
+    assert verb.main(["generate", *words, *pilot, "--out", str(out)]) == 0
     assert verb.main(["info", str(out), "--json", str(report)]) == 0
     told = json.loads(report.read_text())
-    assert told["info"]["task_options"] == {"obstacle_radius": 0.09} and told["stats"] == read_stats(out)
+    assert told["info"]["task_options"] == {"u_max": 100, "integrator": "semi_implicit"}
+    assert told["info"]["expert"] == "goal-mpc" and told["stats"] == read_stats(out)
     assert verb.main(["plot", str(out), "--out", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG") and "3 episodes" in capsys.readouterr().out
 

@@ -1,6 +1,7 @@
 """Recordings become episodes: the node's own states and controls, bit by bit; what does not fit is named."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from tests.train.recorded import DT, FIRST, Bag, path_at
 
 TASK = load_task("crazyflie")
 ORIGIN = TASK.origin.numpy()
+NOT_NEEDED = ("/deqmpc/step", "/deqmpc/episode_result")
+SMALL = partial(Bag, flights=1, ticks=4, lock_step=False, leave_out=NOT_NEEDED)
 
 
 def imported(bag: Path, out: Path) -> tuple[Episodes, float]:
@@ -74,16 +77,16 @@ def test_failed_flights_are_dropped_and_counted(tmp_path: Path) -> None:
 
 def _broken(root: Path) -> dict[str, str]:
     """Bags that do not fit, and what must be said of each."""
-    Bag(leave_out=("/deqmpc/estimate",)).write(root / "a_no_estimate")
-    Bag(types={"/deqmpc/plan": "std_msgs/msg/String"}).write(root / "b_other_type")
-    Bag(notes={"task": "pendulum"}).write(root / "c_other_task")
-    Bag(bodies=("cf1", "cf2")).write(root / "d_two_bodies")
-    Bag(dt=0.05).write(root / "e_other_interval")
-    Bag().write(root / "f.active")
-    Bag().write(root / "g_cut")
+    SMALL(leave_out=(*NOT_NEEDED, "/deqmpc/estimate")).write(root / "a_no_estimate")
+    SMALL(types={"/deqmpc/plan": "std_msgs/msg/String"}).write(root / "b_other_type")
+    SMALL(notes={"task": "pendulum"}).write(root / "c_other_task")
+    SMALL(bodies=("cf1", "cf2")).write(root / "d_two_bodies")
+    SMALL(dt=0.05).write(root / "e_other_interval")
+    SMALL().write(root / "f.active")
+    SMALL().write(root / "g_cut")
     file = next((root / "g_cut").glob("*.mcap"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    Bag(shift=0.1).write(root / "h_other_estimates")
+    SMALL(shift=0.1).write(root / "h_other_estimates")
     return {
         "a_no_estimate": "topic /deqmpc/estimate is missing",
         "b_other_type": "expected type deqmpc_interfaces/msg/Plan, got std_msgs/msg/String",
@@ -103,7 +106,7 @@ def test_bags_that_do_not_fit_are_named_and_the_rest_go_on(
     expected = _broken(bags)
     out, report = tmp_path / "data", tmp_path / "report.json"
     assert verb.main(["from-bags", str(bags / "f.active"), "--out", str(out)]) == 1 and not out.exists()
-    Bag(flights=1).write(bags / "i_good")
+    SMALL().write(bags / "i_good")
     assert verb.main(["from-bags", str(bags), "--out", str(out), "--json", str(report)]) == 0
     told = json.loads(report.read_text())
     assert {Path(k).name: v for k, v in told["bags"].items()} == {"i_good": 1}

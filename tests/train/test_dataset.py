@@ -59,8 +59,8 @@ def test_every_window_is_as_likely_as_another() -> None:
     assert statistic < 38 + 5 * (2 * 38) ** 0.5
 
 
-@settings(deadline=None, max_examples=12)
-@given(st.sampled_from(["quadrotor", "qpole", "cartpole", "pendulum"]), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=8)
+@given(st.sampled_from(["qpole", "pendulum"]), st.integers(0, 2**31))
 def test_no_window_jumps_farther_than_the_robot_moves(name: str, seed: int) -> None:
     """Random controls tumble the robot over every seam; a knot's distance from the one before is bounded by
     the largest rate on the way (attitude: |pdot| <= (1 + |p|^2) |omega| / 4)."""
