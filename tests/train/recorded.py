@@ -35,7 +35,7 @@ STORE = typestore()
 
 
 @cache
-def _definition(type_name: str) -> dict[str, str]:
+def _definition(type_name: str) -> dict[str, Any]:
     text, _ = STORE.generate_msgdef(type_name, ros_version=2)
     return {"msgdef": text, "rihs01": STORE.hash_rihs01(type_name)}
 

@@ -77,7 +77,7 @@ class Episodes:
 
     def take(self, chosen: NDArray[np.int64]) -> "Episodes":
         """The given episodes in the given order."""
-        rows = [np.arange(self.bounds[e], self.bounds[e + 1]) for e in chosen]
+        rows = [np.arange(int(self.bounds[e]), int(self.bounds[e + 1])) for e in chosen]
         index = np.concatenate(rows)
         return Episodes(
             self.states[index], _borders([len(r) for r in rows]),

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 
 from deqmpc_core import __version__
 from deqmpc_core.errors import DataError
@@ -138,7 +139,7 @@ def statistics(episodes: Episodes, task: Task) -> dict[str, Any]:
     return figures | {"successes": sum(done)}
 
 
-def _first(episodes: Episodes) -> Array:
+def _first(episodes: Episodes) -> NDArray[np.bool_]:
     first = np.zeros(len(episodes.states), dtype=np.bool_)
     first[episodes.bounds[:-1]] = True
     return first
