@@ -16,6 +16,7 @@ setup(
     install_requires=[
         "deqmpc_core",
         "gymnasium>=1.0",
+        "matplotlib>=3.8",
         "mujoco>=3.2",
         "numba>=0.61",
         "numpy>=1.26",

@@ -20,15 +20,18 @@ setup(
         "numpy>=1.26",
         "pyarrow>=15",
         "rich>=13",
+        "rosbags>=0.10",
         "safetensors>=0.4",
         "tensorboard>=2.16",
         "torch>=2.6",
         "tyro>=0.9",
     ],
-    extras_require={"bench": [
-        "casadi>=3.6",
-        "mpc>=0.0.6",
-    ]},
+    extras_require={
+        "bench": [
+            "casadi>=3.6",
+            "mpc>=0.0.6",
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

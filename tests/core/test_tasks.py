@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,9 @@ import torch
 from deqmpc_core.errors import ConfigError, ShapeError, UnknownNameError
 from deqmpc_core.flight.frames import matrix_from_quaternion, quaternion_from_mrp
 from deqmpc_core.systems import pendulum as pendulum_system
-from deqmpc_core.tasks import Task, load_task
-from deqmpc_core.tasks.crazyflie import segment_distance, tilt
-from deqmpc_sim.envs import make_env
+from deqmpc_core.tasks import Task, load_task, task_names
+from deqmpc_core.tasks.crazyflie import cos_tilt
+from deqmpc_core.tasks.obstacles import segment_distance
 
 
 def test_layout_and_starts_follow_the_rules() -> None:
@@ -45,8 +44,8 @@ def test_failure_sees_the_swept_path_not_only_its_ends() -> None:
 
 
 def test_tilt_of_a_quarter_turn() -> None:
-    assert tilt(np.array([np.tan(np.pi / 8), 0.0, 0.0])) == pytest.approx(np.pi / 2)
-    assert tilt(np.array([0.0, 0.0, 0.7])) == pytest.approx(0.0)
+    turned = torch.tensor([[math.tan(math.pi / 8), 0.0, 0.0], [0.0, 0.0, 0.7]], dtype=torch.float64)
+    assert cos_tilt(turned).tolist() == pytest.approx([0.0, 1.0], abs=1e-12)
 
 
 def test_reward_is_best_at_the_goal_and_matches_the_printed_numbers() -> None:
@@ -123,9 +122,10 @@ _RANGES = {
     "quadrotor": [(-5.0, 5.0)] * 3 + [(-1.0, 1.0)] * 3 + [(-0.5, 0.5)] * 3 + [(-0.25, 0.25)] * 3,
     "qpole": [(-5.0, 5.0)] * 3 + [(-1.0, 1.0)] * 3 + [(0.0, _TURN)] + [(-1.0, 1.0)] * 7,
 }
+_RANGES["qpole_obs"] = _RANGES["qpole_dyn_obs"] = _RANGES["qpole"]
 
 
-@pytest.mark.parametrize("name", _PLAIN)
+@pytest.mark.parametrize("name", _RANGES)
 def test_starts_fill_their_ranges_and_depend_on_seed_and_episode_only(name: str) -> None:
     task, again = load_task(name), load_task(name, horizon=9)
     starts = np.stack([task.start(seed, e) for seed in (0, 1) for e in range(100)])
@@ -185,6 +185,16 @@ def test_success_of_the_pole_tasks_needs_ten_steps_in_a_row() -> None:
     assert not task.success(states[:, :5]).any()
 
 
+def test_success_of_the_flying_pole_is_upright_and_near_at_the_end() -> None:
+    states = torch.full((4, 3, 14), 9.0, dtype=torch.float64)
+    states[:, -1] = load_task("qpole").goal
+    states[1, -1, 0], states[2, -1, 0], states[3, -1, 6] = 0.6, 1.6, math.pi + 0.21
+    assert load_task("qpole").success(states).tolist() == [True, False, False, False]
+    assert load_task("qpole_obs").success(states).tolist() == [True, False, False, False]
+    assert load_task("qpole_dyn_obs").success(states).tolist() == [True, True, False, False]
+    assert load_task("qpole", goal_tolerance=1.7).success(states).tolist() == [True, True, True, False]
+
+
 def test_only_numbers_are_needed_to_solve_a_task_and_its_missing_rules_are_named() -> None:
     weights = {"state_weight": (1.0, 2.0), "control_weight": 0.1}
     task = Task.of(pendulum_system, dt=0.1, u_min=-1.0, u_max=1.0, **weights)
@@ -210,29 +220,40 @@ def test_only_numbers_are_needed_to_solve_a_task_and_its_missing_rules_are_named
 def test_unknown_names_get_a_hint() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'crazyflie'"):
         load_task("crazyfly")
-    with pytest.raises(ConfigError, match="obstacle_raduis"):
+    with pytest.raises(
+        UnknownNameError, match="'crazyflie': 'obstacle_raduis'; did you mean 'obstacle_radius'"
+    ):
         load_task("crazyflie", obstacle_raduis=0.2)
+    with pytest.raises(ConfigError, match="pendulum"):
+        load_task("pendulum", u_max="strong")
 
 
-@pytest.mark.parametrize("name", _PLAIN)
-def test_plain_tasks_run_as_environments(name: str) -> None:
-    env = make_env(replace(load_task(name), episode_steps=20), num_envs=2)
-    env.reset(seed=3)
-    truncated = np.zeros(2, dtype=bool)
-    for _ in range(20):
-        observation, reward, failed, truncated, _ = env.step(np.zeros((2, env.task.m)))
-        assert np.isfinite(observation).all() and np.isfinite(reward).all() and not failed.any()
-    assert truncated.all()
+@pytest.mark.parametrize("name", task_names())
+def test_gradient_through_twenty_steps_is_that_of_finite_differences(name: str) -> None:
+    """Of a random functional of the last state, along a random direction of start and controls."""
+    task, random = load_task(name), torch.Generator().manual_seed(0)
 
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, dtype=torch.float64, generator=random)
 
-def test_vector_environment_resets_ended_episodes_by_themselves() -> None:
-    env = make_env("crazyflie", num_envs=3)
-    first, _ = env.reset(seed=1)
-    again, _ = env.reset(seed=1)
-    assert np.array_equal(first, again)
-    ended = np.zeros(3, dtype=bool)
-    for _ in range(100):
-        observation, reward, failed, truncated, _ = env.step(np.zeros((3, 4)))  # motors off: it falls
-        assert np.isfinite(observation).all() and np.isfinite(reward).all()
-        ended |= failed | truncated
-    assert ended.all()
+    x0, weight = task.goal + 0.01 * draw(1, task.n), draw(task.n)
+    if name == "cartpole":
+        x0[:, 1] += 1.0  # its goal lies on the wrap
+    amplitude = 0.002 * (task.u_hi - task.u_lo)
+    u = task.control_reference + amplitude * draw(20, task.m)
+
+    first = task.system.mrp
+    turning = [*task.system.angles, *(() if first is None else range(first, first + 3))]
+
+    def last(x: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
+        for control in controls:
+            before, x = x, task.step(x, control[None])
+            assert (x - before)[:, turning].abs().max() < 1.0  # no wrap, no shadow switch
+        return x[0] @ weight
+
+    along_x, along_u = draw(1, task.n), amplitude * draw(20, task.m)
+    h = 1e-6
+    plus, minus = (last(x0 + s * h * along_x, u + s * h * along_u) for s in (1.0, -1.0))
+    slopes = torch.autograd.grad(last(x0.requires_grad_(), u.requires_grad_()), (x0, u))
+    slope = (slopes[0] * along_x).sum() + (slopes[1] * along_u).sum()
+    assert float((plus - minus) / (2.0 * h)) == pytest.approx(float(slope), rel=1e-6, abs=1e-7)

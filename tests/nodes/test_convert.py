@@ -83,7 +83,8 @@ def test_numpy_scalars_never_reach_a_message() -> None:
     rows: Any = np.ones(3, dtype=np.float32)
     height: Any = np.float32(0.5)
     estimate = Estimate(0.5, np.int64(3), rows, quaternion, rows, rows, rows, 0.0)  # type: ignore[arg-type]
-    serialize_message(estimate_message(estimate, LOCK_STEP))
+    told = estimate_message(estimate, LOCK_STEP, np.array([4, 6]))  # type: ignore[arg-type]
+    assert list(deserialize_message(serialize_message(told), type(told)).skipped) == [4, 6]
     packet = _packet(np.random.default_rng(0), 6, 0.5)
     serialize_message(path_message(packet, LOCK_STEP))
     for command in (

@@ -10,7 +10,7 @@ from deqmpc_core.errors import BundleError, ConfigError, TrainingError, UnknownN
 from deqmpc_core.tasks import load_task
 from deqmpc_train.checkpoint import load_checkpoint
 from deqmpc_train.config import Overrides, TrainConfig, tuned
-from deqmpc_train.dataset import load_episodes
+from deqmpc_train.data import load_episodes
 from deqmpc_train.train import run
 from deqmpc_train.trainer import Trainer
 from deqmpc_train.verbs import policies as policies_verb

@@ -139,9 +139,10 @@ def full_state(setpoint: Setpoint, base: TimeBase, t: float) -> FullState:
     return message
 
 
-def estimate_message(estimate: Estimate, base: TimeBase) -> EstimateMessage:
-    """The estimate with the frame behind it."""
+def estimate_message(estimate: Estimate, base: TimeBase, skipped: Iterable[int] = ()) -> EstimateMessage:
+    """The estimate with the frame behind it, and the frames that never came since the last one."""
     message = EstimateMessage(header=header(base, estimate.stamp), frame_number=int(estimate.frame_number))
+    message.skipped = [int(number) for number in skipped]
     message.pose = Pose(position=point(estimate.position), orientation=quaternion(estimate.quaternion))
     message.twist.linear = vector(estimate.velocity)
     message.twist.angular = vector(estimate.omega)

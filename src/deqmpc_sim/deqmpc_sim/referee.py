@@ -77,11 +77,12 @@ class Referee:
     result().
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, centers: Array | None = None) -> None:
+        """centers (k, 3), task frame: the spheres of this episode, by default the task's own."""
         self._task = task
         self._origin = task.origin.numpy()
         self._goal = self._origin + task.goal[:3].numpy()
-        self._center, self._radius = _world_spheres(task)
+        self._center, self._radius = _world_spheres(task, centers)
         self.active = False
         self.failure: str | None = None
         self._begin, self._steps = 0.0, task.episode_steps
@@ -168,10 +169,11 @@ class Referee:
         return float(self._task.reward(torch.from_numpy(x)))
 
 
-def _world_spheres(task: Task) -> tuple[Array, Array]:
+def _world_spheres(task: Task, centers: Array | None) -> tuple[Array, Array]:
     """Centres (k, 3) in the world and radii (k,) [m]."""
     if task.spheres is None:
         return np.zeros((0, 3)), np.zeros(0)
-    center = np.ascontiguousarray(task.spheres.center.numpy() + task.origin.numpy())
+    center = task.spheres.center.numpy() if centers is None else centers
+    center = np.ascontiguousarray(center + task.origin.numpy())
     radius = np.asarray(task.spheres.radius, dtype=np.float64)
     return center, np.ascontiguousarray(np.broadcast_to(radius, len(center)))

@@ -39,7 +39,7 @@ class World:
         stand = self.start * (1.0, 1.0, 0.0) if position is None else np.asarray(position, dtype=np.float64)
         self.drone = SimulatedCrazyflie(truth, (seed, episode), stand)
         self.mocap = MotionCapture(truth, (seed, episode))
-        self.referee = Referee(task)
+        self.referee = Referee(task, task.obstacles(seed, episode))
         self.frame_number = 0
         """Of the last pose published, 0 before the first."""
         self._tick = 0

@@ -21,7 +21,7 @@ class TrainConfig:
     loss on the waypoints (not in the paper). loss_units: "state" is Eq. 13 as printed; "spread" divides each
     coordinate by its spread in the data. ema: decay of the averaged weights that are validated and saved, 0
     for none. validate_every, checkpoint_every [steps]; validation_windows: how many held-out windows. seed:
-    of all draws.
+    of all draws. split: which tenth of the episodes is held out (see Episodes.split).
     """
 
     policy: PolicyConfig
@@ -41,6 +41,7 @@ class TrainConfig:
     checkpoint_every: int = 250
     validation_windows: int = 400
     seed: int = 0
+    split: int = 0
 
     def __post_init__(self) -> None:
         for name in (
@@ -106,6 +107,7 @@ class Overrides:
     validate_every: int | None = None
     checkpoint_every: int | None = None
     seed: int | None = None
+    split: int | None = None
 
 
 _POLICY: dict[Budget, dict[str, Any]] = {

@@ -16,7 +16,7 @@ from deqmpc_core.tasks.crazyflie import GOAL_WINDOW
 from deqmpc_core.types import Observation
 from deqmpc_sim.envs import Rollout, roll_out
 from deqmpc_train.config import TrainConfig
-from deqmpc_train.dataset import Windows, load_episodes
+from deqmpc_train.data import Windows, load_episodes
 from deqmpc_train.loss import final_errors
 
 _TIMED_STEPS = 50

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from deqmpc_core.errors import TrainingError
-from deqmpc_train.dataset import Window
+from deqmpc_train.data import Window
 
 
 def check_finite(named: Mapping[str, Tensor], window: Window, step: int, directory: Path) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from deqmpc_core.policies import Policy
 from deqmpc_core.types import Iterate, Observation
 from deqmpc_train.config import TrainConfig
-from deqmpc_train.dataset import Window
+from deqmpc_train.data import Window
 
 
 class WindowLoss(NamedTuple):

@@ -13,7 +13,7 @@ from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import load_task
 from deqmpc_train.card import model_card
 from deqmpc_train.config import TrainConfig
-from deqmpc_train.dataset import load_episodes, read_info
+from deqmpc_train.data import load_episodes, read_info
 from deqmpc_train.monitor import Monitor
 from deqmpc_train.trainer import Trainer
 

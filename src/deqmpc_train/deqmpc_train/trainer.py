@@ -23,7 +23,7 @@ from deqmpc_train.checkpoint import (
     save_checkpoint,
 )
 from deqmpc_train.config import TrainConfig, same_but
-from deqmpc_train.dataset import Episodes, Window, Windows, scaling
+from deqmpc_train.data import Episodes, Window, Windows, scaling
 from deqmpc_train.guard import check_finite
 from deqmpc_train.loss import WindowLoss, final_errors, window_loss
 
@@ -59,7 +59,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, task: Task, episodes: Episodes, run_dir: Path) -> None:
         self.config, self.task, self.run_dir, self.step = config, task, run_dir, 0
-        train, held_out = episodes.split()
+        train, held_out = episodes.split(config.split)
         self.windows = Windows(train, config.window, task.system)
         self.held_out = Windows(held_out, config.window, task.system)
         torch.manual_seed(config.seed)

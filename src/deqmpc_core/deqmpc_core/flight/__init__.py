@@ -5,6 +5,7 @@ from deqmpc_core.flight.commander import Commander
 from deqmpc_core.flight.commands import Arm, Command, GoTo, Land, NotifySetpointsStop, SendSetpoint, Takeoff
 from deqmpc_core.flight.configuration import CommanderConfig, FlightPhase, FlightRequest
 from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample, StateEstimator
+from deqmpc_core.flight.frame_log import FrameLog
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "EstimatorConfig",
     "FlightPhase",
     "FlightRequest",
+    "FrameLog",
     "GoTo",
     "Land",
     "NotifySetpointsStop",

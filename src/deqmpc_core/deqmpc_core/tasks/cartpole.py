@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deqmpc_core.systems import cartpole as cartpole_system
-from deqmpc_core.tasks.pendulum import HOLD, UPRIGHT
+from deqmpc_core.tasks.pendulum import UPRIGHT
 from deqmpc_core.tasks.task import Task, held
 
 _RAIL, _OFF_RAIL_COST = 10.0, 80.0  # m, cost a step beyond it
@@ -30,17 +30,23 @@ class CartpoleTask(Task):
         error = self.error(x).abs()
         return -(error[..., 1] + error[..., 0] + _OFF_RAIL_COST * (error[..., 0] > _RAIL))
 
+    def near(self, x: Tensor) -> Tensor:
+        """|theta| < 0.05."""
+        return self.error(x)[..., 1].abs() < UPRIGHT
+
     def success(self, states: Tensor) -> Tensor:
         """|theta| < 0.05 at 10 consecutive steps, wherever the cart is."""
-        return held(self.error(states[:, 1:])[..., 1].abs() < UPRIGHT, HOLD)
+        return held(self.near(states[:, 1:]))
 
 
 def cartpole(
     *, dt: float = 0.05, horizon: int = 5, u_max: float = 100.0, state_weight: Sequence[float] = (1.0,) * 4,
     control_weight: Sequence[float] = (1e-8,), control_reference: Sequence[float] = (0.0,),
+    ends_at_success: bool = True,
 ) -> CartpoleTask:  # fmt: skip
     """The task with the paper's numbers, changed by keyword."""
     return CartpoleTask.of(
         cartpole_system, dt=dt, horizon=horizon, u_min=-u_max, u_max=u_max, angle_low=0.0,
         state_weight=state_weight, control_weight=control_weight, control_reference=control_reference,
+        ends_at_success=ends_at_success,
     )  # fmt: skip

@@ -26,15 +26,19 @@ class PendulumTask(Task):
         """-wrap(theta)^2; a cost: at most 0."""
         return -self.error(x)[..., 0].square()
 
+    def near(self, x: Tensor) -> Tensor:
+        """|theta| < 0.05."""
+        return self.error(x)[..., 0].abs() < UPRIGHT
+
     def success(self, states: Tensor) -> Tensor:
         """|theta| < 0.05 at 10 consecutive steps."""
-        return held(self.error(states[:, 1:])[..., 0].abs() < UPRIGHT, HOLD)
+        return held(self.near(states[:, 1:]))
 
 
 def pendulum(
     *, dt: float = 0.05, horizon: int = 5, integrator: str = "rk4", u_max: float = 5.0,
     state_weight: Sequence[float] = (10.0, 1.0), control_weight: Sequence[float] = (0.01,),
-    control_reference: Sequence[float] = (0.0,),
+    control_reference: Sequence[float] = (0.0,), ends_at_success: bool = True,
 ) -> PendulumTask:  # fmt: skip
     """The task with the paper's numbers, changed by keyword; integrator "semi_implicit" and u_max 3 are those
     of the published expert data.
@@ -42,4 +46,5 @@ def pendulum(
     return PendulumTask.of(
         pendulum_system, dt=dt, horizon=horizon, integrator=integrator, u_min=-u_max, u_max=u_max,
         state_weight=state_weight, control_weight=control_weight, control_reference=control_reference,
+        ends_at_success=ends_at_success,
     )  # fmt: skip

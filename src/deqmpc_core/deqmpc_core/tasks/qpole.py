@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,15 @@ from torch import Tensor
 
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.systems import quadrotor_pole
-from deqmpc_core.tasks.quadrotor import ARRIVED, bounded_reward, random_attitude
+from deqmpc_core.tasks.quadrotor import bounded_reward, random_attitude
 from deqmpc_core.tasks.task import Task
 
 POLE = 6  # index of theta
 UPRIGHT = 0.2  # rad off upright at the end; the facts say "upright" without a number
 _REWARD_WEIGHT = (10.0,) * 6 + (80.0,) + (1.0,) * 7
-_GOAL = (0.0,) * POLE + (math.pi,) + (0.0,) * 7
+GOAL = (0.0,) * POLE + (math.pi,) + (0.0,) * 7
 _TILT = math.radians(45.0)
-_DEVIATION = 0.1545075  # total thrust 0.7 to 1.3 times the weight
+DEVIATION = 0.1545075  # total thrust 0.7 to 1.3 times the weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,24 +37,38 @@ class QuadrotorPoleTask(Task):
         return bounded_reward(self.error(x), _REWARD_WEIGHT, u)
 
     def success(self, states: Tensor) -> Tensor:
-        """At the end, at most 1.5 m from the goal with the pole at most 0.2 rad off upright."""
+        """At the end, at most `goal_tolerance` from the goal with the pole at most 0.2 rad off upright."""
         error = self.error(states[:, -1])
-        return (error[:, :3].norm(dim=-1) <= ARRIVED) & (error[:, POLE].abs() <= UPRIGHT)
+        return (error[:, :3].norm(dim=-1) <= self.goal_tolerance) & (error[:, POLE].abs() <= UPRIGHT)
+
+
+PoleTask = TypeVar("PoleTask", bound=QuadrotorPoleTask)
+
+
+def flying_pole(
+    kind: type[PoleTask], *, name: str, u_max: float, velocity_weight: float,
+    state_weight: Sequence[float] | None, **numbers: Any,
+) -> PoleTask:  # fmt: skip
+    """A task of `kind` on this robot; numbers: fields of `Task.of`."""
+    if state_weight is not None and velocity_weight != 1.0:
+        raise ConfigError(f"{name}: expected state_weight or velocity_weight, got both; leave one out")
+    default = _REWARD_WEIGHT[:7] + (velocity_weight,) * 7
+    return kind.of(
+        quadrotor_pole, name=name, u_min=-u_max, u_max=u_max, goal=GOAL, angle_low=0.0,
+        state_weight=default if state_weight is None else state_weight, **numbers,
+    )  # fmt: skip
 
 
 def qpole(
-    *, dt: float = 0.05, horizon: int = 5, u_max: float = _DEVIATION, velocity_weight: float = 1.0,
+    *, dt: float = 0.05, horizon: int = 5, u_max: float = DEVIATION, velocity_weight: float = 1.0,
     state_weight: Sequence[float] | None = None, control_weight: Sequence[float] = (1e-8,) * 4,
-    control_reference: Sequence[float] = (0.0,) * 4,
+    control_reference: Sequence[float] = (0.0,) * 4, goal_tolerance: float = 0.5,
 ) -> QuadrotorPoleTask:  # fmt: skip
     """The task with the paper's numbers, changed by keyword; velocity_weight: s of Figure 7, the MPC's weight
     of every rate.
     """
-    if state_weight is not None and velocity_weight != 1.0:
-        raise ConfigError("qpole: expected state_weight or velocity_weight, got both; leave one out")
-    default = _REWARD_WEIGHT[:7] + (velocity_weight,) * 7
-    return QuadrotorPoleTask.of(
-        quadrotor_pole, name="qpole", dt=dt, horizon=horizon, u_min=-u_max, u_max=u_max, goal=_GOAL,
-        angle_low=0.0, state_weight=default if state_weight is None else state_weight,
-        control_weight=control_weight, control_reference=control_reference,
+    return flying_pole(
+        QuadrotorPoleTask, name="qpole", dt=dt, horizon=horizon, u_max=u_max,
+        velocity_weight=velocity_weight, state_weight=state_weight, control_weight=control_weight,
+        control_reference=control_reference, goal_tolerance=goal_tolerance,
     )  # fmt: skip

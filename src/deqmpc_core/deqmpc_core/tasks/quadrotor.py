@@ -35,8 +35,8 @@ class QuadrotorTask(Task):
         return bounded_reward(self.error(x), _REWARD_WEIGHT, u)
 
     def success(self, states: Tensor) -> Tensor:
-        """At most 1.5 m from the goal at the end."""
-        return self.error(states[:, -1])[:, :3].norm(dim=-1) <= ARRIVED
+        """At most `goal_tolerance` from the goal at the end."""
+        return self.error(states[:, -1])[:, :3].norm(dim=-1) <= self.goal_tolerance
 
 
 def random_attitude(rng: np.random.Generator, limit: float) -> NDArray[np.float64]:
@@ -59,13 +59,13 @@ def bounded_reward(error: Tensor, weight: Sequence[float], u: Tensor | None) -> 
 def quadrotor(
     *, dt: float = 0.05, horizon: int = 5, u_min: float = 11.5, u_max: float = 18.3,
     state_weight: Sequence[float] = _REWARD_WEIGHT, control_weight: Sequence[float] = (1e-2,) * 4,
-    control_reference: Sequence[float] | None = None,
+    control_reference: Sequence[float] | None = None, goal_tolerance: float = ARRIVED,
 ) -> QuadrotorTask:  # fmt: skip
     """The task with the paper's numbers, changed by keyword; the control reference is hover."""
     p = quadrotor_system.parameters
     hover = (p["mass"] * p["gravity"] / 4.0 - p["thrust_offset"]) / p["thrust_gain"]
     return QuadrotorTask.of(
         quadrotor_system, dt=dt, horizon=horizon, episode_steps=100, u_min=u_min, u_max=u_max,
-        state_weight=state_weight, control_weight=control_weight,
+        goal_tolerance=goal_tolerance, state_weight=state_weight, control_weight=control_weight,
         control_reference=hover if control_reference is None else control_reference,
     )  # fmt: skip

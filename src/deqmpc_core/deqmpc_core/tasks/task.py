@@ -16,9 +16,11 @@ from torch import Tensor
 
 from deqmpc_core.errors import ConfigError, ShapeError
 from deqmpc_core.systems.system import System
+from deqmpc_core.tasks.keep_out import KeepOut
 from deqmpc_core.types import Spheres
 
 INTEGRATORS = ("rk4", "semi_implicit")
+HOLD = 10  # consecutive steps near the goal that end an episode of a task with ends_at_success
 _ORIGIN = torch.zeros(3, dtype=torch.float64)
 
 
@@ -34,14 +36,16 @@ class ExpertNumbers(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Task(KeepOut):
     """Numbers of a task; all tensors float64, SI units, positions in the task's frame.
 
     dt: knot spacing [s], integrated in `substeps` steps. goal (n,). u_lo, u_hi, control_reference,
     control_weight (m,); state_weight (n,): the MPC's weights, which never change the reward. origin (3,): the
     task frame's origin in the world [m]. safety_margin [m] is added to the spheres' radius inside the solver
     only. integrator: what `step` moves the robot by; the solver always predicts by RK4. angle_low: `step`
-    leaves plain angles in [angle_low, angle_low + 2 pi).
+    leaves plain angles in [angle_low, angle_low + 2 pi). goal_tolerance: how far from the goal [m] an episode
+    may end in success, where success is about a place. ends_at_success: an episode ends once `near` was true
+    at HOLD consecutive steps. random_layout: each episode draws its own spheres.
     """
 
     name: str
@@ -61,6 +65,9 @@ class Task:
     safety_margin: float = 0.0
     integrator: str = "rk4"
     angle_low: float = -math.pi
+    goal_tolerance: float = math.inf
+    ends_at_success: bool = False
+    random_layout: bool = False
     expert_numbers: ExpertNumbers | None = None
 
     @classmethod
@@ -155,9 +162,9 @@ class Task:
         """Whether each of B episodes without failure, states (B, S+1, n), did its task: bool (B,)."""
         raise self._lacks("success")
 
-    def failure(self, before: Tensor, after: Tensor) -> str | None:
-        """Why the swept step before -> after, both (n,), ends the episode; None if it does not."""
-        return None if bool(torch.isfinite(after).all()) else "state not finite"
+    def near(self, x: Tensor) -> Tensor:
+        """Whether x (..., n) counts towards the HOLD steps that end an episode in success: bool (...)."""
+        return torch.zeros(x.shape[:-1], dtype=torch.bool, device=x.device)
 
     def _lacks(self, rule: str) -> ConfigError:
         return ConfigError(f"task '{self.name}' can only be solved: give it a subclass of Task with '{rule}'")
@@ -171,7 +178,7 @@ def _vector(name: str, value: float | Sequence[float], size: int) -> Tensor:
     return vector.expand(size).clone()
 
 
-def held(near: Tensor, steps: int) -> Tensor:
+def held(near: Tensor, steps: int = HOLD) -> Tensor:
     """Whether near (B, S) was true at `steps` consecutive steps: bool (B,)."""
     if near.shape[1] < steps:
         return near.new_zeros(near.shape[0])

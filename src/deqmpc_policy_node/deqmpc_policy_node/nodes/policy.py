@@ -17,7 +17,7 @@ from rclpy.node import Node
 from visualization_msgs.msg import MarkerArray
 
 from deqmpc_core import load_policy
-from deqmpc_core.flight import Estimate, FlightPhase, PlanPacket, PoseSample, StateEstimator
+from deqmpc_core.flight import Estimate, FlightPhase, FrameLog, PlanPacket, PoseSample, StateEstimator
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_policy_node import markers, topics
@@ -48,7 +48,7 @@ class PolicyNode:
         self.node, self._parameters, self._pilot, self._task = node, parameters, pilot, task
         self._lock_step = bool(node.get_parameter("use_sim_time").value)
         self._base = TimeBase(self._lock_step)
-        self._estimator = StateEstimator()
+        self._estimator, self._frames = StateEstimator(), FrameLog()
         self._gate = StepGate()
         self._poses: deque[PoseSample] = deque()
         self._request: PlanRequest | None = None
@@ -98,7 +98,7 @@ class PolicyNode:
             self._decide_step()
             return
         while self._poses:
-            self._estimator.update(self._poses.popleft())
+            self._take(self._poses.popleft())
         if self._request is not None and self._request.reset:
             self._flying = self._due = True
             self._pilot.reset()
@@ -115,13 +115,17 @@ class PolicyNode:
             if step.first:
                 self._estimator = StateEstimator()
             for sample in frames:
-                self._estimator.update(sample)
+                self._take(sample)
             self._step = step.stamp
         if self._request is not None and nanoseconds(self._request.header.stamp) == self._step:
             if self._request.reset:
                 self._pilot.reset()
             self._request = None
             self._tick(self._step / 1e9)
+
+    def _take(self, sample: PoseSample) -> None:
+        self._frames.took(sample.frame_number)
+        self._estimator.update(sample)
 
     def _tick(self, t: float) -> None:
         began = time.perf_counter()
@@ -137,7 +141,7 @@ class PolicyNode:
         """The plan first: the commander waits for it."""
         details = self._details(warm, 1e3 * (time.perf_counter() - began))
         self._plans.publish(plan_message(packet, details, self._base))
-        self._estimates.publish(estimate_message(estimate, self._base))
+        self._estimates.publish(estimate_message(estimate, self._base, self._frames.skipped()))
         self._paths.publish(path_message(packet, self._base))
         self._waypoints.publish(markers.waypoints(details.waypoints, self._base, packet.stamp))
 

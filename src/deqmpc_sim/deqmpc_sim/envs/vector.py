@@ -4,70 +4,120 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from deqmpc_core.errors import ConfigError, ShapeError
 from deqmpc_core.tasks import Task, load_task
+from deqmpc_sim.envs.episodes import Episodes
+
+RENDER_MODES = ("rgb_array",)
+
+
+def named_task(task: str | Task, options: dict[str, Any]) -> Task:
+    """The task itself, or the one of that name; ConfigError for options of a task that is made already."""
+    if isinstance(task, str):
+        return load_task(task, **options)
+    if options:
+        raise ConfigError(f"{min(options)}: options go with a task's name; this task is made already")
+    return task
+
+
+def spaces(task: Task) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
+    """Observation and action space of one environment."""
+    centers = 0 if task.spheres is None or task.fixed_layout else task.spheres.center.numel()
+    observation = gymnasium.spaces.Box(-np.inf, np.inf, (task.n + centers,), np.float64)
+    return observation, gymnasium.spaces.Box(task.u_lo.numpy(), task.u_hi.numpy(), dtype=np.float64)
+
+
+def render_mode_of(mode: str | None) -> str | None:
+    """The mode if it is known; ConfigError otherwise."""
+    if mode is not None and mode not in RENDER_MODES:
+        raise ConfigError(f"render_mode: expected one of {', '.join(RENDER_MODES)} or None, got '{mode}'")
+    return mode
 
 
 class TaskVectorEnv(VectorEnv):
-    """num_envs independent episodes; observation (B, n) and action (B, m) in SI units, the task's frame.
+    """num_envs independent episodes; action (B, m), observation (B, n) in SI units, the task's frame.
 
-    An episode terminates on failure and is truncated after episode_steps; the next step resets it.
+    Where spheres differ by episode (qpole_dyn_obs; layout="random") the observation is (B, n + 3k): the
+    state, then the k centres as they are now. An episode terminates on failure (reward 0) and, in tasks with
+    ends_at_success, on success; it is truncated after task.episode_steps. The next step begins a new one.
+    info has arrays (B,) and, as in gymnasium, masks of the same name with a leading underscore: failure (the
+    reason) and success at the end of an episode, episode_number always.
     """
 
-    def __init__(self, task: Task, num_envs: int) -> None:
-        self.task, self.num_envs = task, num_envs
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-        self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (task.n,), np.float64)
-        self.single_action_space = gymnasium.spaces.Box(
-            task.u_lo.numpy(), task.u_hi.numpy(), dtype=np.float64
-        )
+    def __init__(
+        self, task: str | Task, num_envs: int = 1, render_mode: str | None = None, **options: Any
+    ) -> None:
+        self.task, self.num_envs = named_task(task, options), num_envs
+        self.render_mode = render_mode_of(render_mode)
+        self.metadata = {
+            "autoreset_mode": AutoresetMode.NEXT_STEP,
+            "render_modes": list(RENDER_MODES),
+            "render_fps": round(1.0 / self.task.dt),
+        }
+        self.single_observation_space, self.single_action_space = spaces(self.task)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._seed, self._episode = 0, 0
-        self._x = torch.zeros(num_envs, task.n, dtype=torch.float64)
-        self._age = np.zeros(num_envs, dtype=np.int64)
-        self._ended = np.ones(num_envs, dtype=np.bool_)
+        self.episodes = Episodes(self.task, num_envs)
+        self._seeded = False
+        self._ended = np.zeros(num_envs, dtype=np.bool_)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-        """New episodes 0..B-1 of the seed (or of a fresh one)."""
+        """A new episode everywhere. One seed: environment b gets its episodes b, b + B, b + 2 B …; a list:
+        each environment the episodes 0, 1, 2 … of its own; None: the next episodes.
+        """
         del options
-        first = seed[0] if isinstance(seed, list) else seed
-        self._seed = int(np.random.default_rng().integers(2**31)) if first is None else first
-        self._episode = 0
-        self._begin(np.ones(self.num_envs, dtype=np.bool_))
-        return self._x.numpy().copy(), {}
+        if isinstance(seed, list):
+            if len(seed) != self.num_envs:
+                raise ShapeError(f"seed: expected one or {self.num_envs}, got {len(seed)}")
+            self.episodes.seed([self._fresh_seed() if s is None else s for s in seed])
+        elif seed is not None or not self._seeded:
+            super().reset(seed=seed)
+            self.episodes.seed(self._fresh_seed() if seed is None else int(seed))
+        self._seeded = True
+        self._ended = np.zeros(self.num_envs, dtype=np.bool_)
+        self.episodes.begin(~self._ended)
+        return self.episodes.observation, self._numbers()
 
-    def step(self, actions: NDArray[np.float64]) -> tuple[Any, ...]:
+    def step(self, actions: NDArray[np.floating]) -> tuple[Any, ...]:
         """One interval; environments that ended at the last step begin anew instead, with reward 0."""
-        before, fresh = self._x, self._ended.copy()
-        u = self.task.limited(torch.as_tensor(np.asarray(actions), dtype=torch.float64))
-        after = self.task.step(before, u)
-        reasons = [
-            None if f else self.task.failure(a, b) for f, a, b in zip(fresh, before, after, strict=True)
-        ]
-        failed = np.array([why is not None for why in reasons])
-        reward = np.where(failed | fresh, 0.0, self.task.reward(after, u).numpy())
-        self._x, self._age = after, self._age + 1
-        truncated = (self._age >= self.task.episode_steps) & ~failed & ~fresh
-        self._begin(fresh)
-        self._ended = (failed | truncated) & ~fresh
-        return self._x.numpy().copy(), reward, failed, truncated, {"failure": np.array(reasons, dtype=object)}
+        actions = np.asarray(actions)
+        if actions.shape != self.action_space.shape:
+            raise ShapeError(f"actions: expected shape {self.action_space.shape}, got {actions.shape}")
+        outcome = self.episodes.advance(actions, self._ended)
+        self._ended = outcome.terminated | outcome.truncated
+        info = self._numbers() | {
+            "failure": outcome.failure, "_failure": self._ended.copy(),
+            "success": outcome.success, "_success": self._ended.copy(),
+        }  # fmt: skip
+        return self.episodes.observation, outcome.reward, outcome.terminated, outcome.truncated, info
 
-    def _begin(self, which: NDArray[np.bool_]) -> None:
-        x = self._x.clone()
-        for b in np.flatnonzero(which):
-            x[b] = torch.from_numpy(self.task.start(self._seed, self._episode))
-            self._episode += 1
-        self._x = x
-        self._age[which], self._ended[which] = 0, False
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """A picture (H, W, 3) of each environment; None unless render_mode is "rgb_array"."""
+        if self.render_mode is None:
+            return None
+        from deqmpc_sim.render import picture
+
+        centers = self.episodes.centers
+        return tuple(
+            picture(self.task, self.episodes.x[b], None if centers is None else centers[b])
+            for b in range(self.num_envs)
+        )
+
+    def _fresh_seed(self) -> int:
+        return int(self.np_random.integers(2**31))
+
+    def _numbers(self) -> dict[str, Any]:
+        every = np.ones(self.num_envs, dtype=np.bool_)
+        return {"episode_number": self.episodes.number.copy(), "_episode_number": every}
 
 
 def make_env(task: str | Task, num_envs: int = 1, **options: Any) -> TaskVectorEnv:
-    """The batch environment of a task by name (options go to load_task) or of a Task."""
-    return TaskVectorEnv(load_task(task, **options) if isinstance(task, str) else task, num_envs)
+    """The batch environment of a task by name (options go to load_task) or of a Task; render_mode="rgb_array"
+    for pictures."""
+    return TaskVectorEnv(task, num_envs, **options)
