@@ -145,11 +145,12 @@ class TrackingSolver:
         spheres = task.spheres
         if spheres is not None:
             spheres = Spheres(spheres.center.to(blank), spheres.radius)
+        centers, radius = spheres_data(spheres, self.margin, 1, horizon, blank)
         return Problem(
-            blank, blank[:, None].expand(1, horizon, task.n),
-            *(knots(name) for name in ("state_weight", "control_weight", "control_reference")),
-            sample("u_lo"), sample("u_hi"), *spheres_data(spheres, self.margin, 1, horizon, blank),
-            parameters_data(task, {}, 1, blank),
+            x0=blank, reference=blank[:, None].expand(1, horizon, task.n),
+            state_weight=knots("state_weight"), control_weight=knots("control_weight"),
+            control_reference=knots("control_reference"), u_lo=sample("u_lo"), u_hi=sample("u_hi"),
+            centers=centers, radius=radius, parameters=parameters_data(task, {}, 1, blank),
         )  # fmt: skip
 
     def __call__(
