@@ -32,7 +32,7 @@ def load_policy(name_or_path: str | Path, task: str | Task | None = None, backen
     Raises BundleError naming what was looked for and what to do.
     """
     name, wanted = str(name_or_path), task if isinstance(task, str) else getattr(task, "name", None)
-    if name in UNLEARNED:
+    if name in UNLEARNED and not (name == "expert" and wanted is not None and _has_bundle("expert", wanted)):
         return _unlearned(name, task, backend)
     directory = find_bundle(name, wanted)
     config = read_config(directory)
@@ -54,6 +54,10 @@ def _unlearned(variant: str, task: str | Task | None, backend: str) -> Policy:
         raise BundleError(f"policy '{variant}' needs a task; add --task (known: {', '.join(task_names())})")
     task = load_task(task) if isinstance(task, str) else task
     return make_policy(PolicyConfig(task.name, variant, horizon=task.horizon), task, backend)
+
+
+def _has_bundle(variant: str, task: str) -> bool:
+    return any((root / f"{task}-{variant}" / "policy.json").is_file() for root in bundle_roots())
 
 
 def bundle_roots() -> list[Path]:
