@@ -181,10 +181,19 @@ def _golden_inputs(policy: Policy) -> Tensor:
 
 def _golden_outputs(policy: Policy, x: Tensor) -> dict[str, Tensor]:
     """A cold tick at x and a warm one from the plan's own next state."""
-    cold, state = policy(Observation(x), policy.initial_state(x.shape[0]))
-    warm, _ = policy(Observation(cold.x[:, 1].clone()), state)
+    cold, state = policy(_golden_view(policy, x), policy.initial_state(x.shape[0]))
+    warm, _ = policy(_golden_view(policy, cold.x[:, 1].clone()), state)
     outputs = {"x": x, "cold_theta": cold.theta, "cold_u": cold.u, "warm_theta": warm.theta, "warm_u": warm.u}
     return {k: v.detach().contiguous().clone() for k, v in outputs.items()}
+
+
+def _golden_view(policy: Policy, x: Tensor) -> Observation:
+    """The observation in x (8, n); where spheres differ by episode, they stand as at its start."""
+    task = policy.task
+    if task.fixed_layout:
+        return task.observe(x)
+    layouts = [torch.from_numpy(task.obstacles(20_000, i)) for i in range(len(x))]
+    return task.observe(x, torch.stack(layouts), policy.config.horizon)
 
 
 def verify_bundle(directory: Path) -> float:

@@ -1,6 +1,6 @@
 """Options of a training run of a learned expert."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from deqmpc_core.errors import ConfigError, UnknownNameError
@@ -63,3 +63,36 @@ class ExpertConfig:
             if key not in known:
                 raise UnknownNameError("option of an expert's training", key, known)
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class ExpertOverrides:
+    """What a command line may change about the tuned defaults; None keeps them. Names as in ExpertConfig."""
+
+    updates: int | None = None
+    environments: int | None = None
+    horizon: int | None = None
+    hidden: int | None = None
+    discount: float | None = None
+    actor_rate: float | None = None
+    critic_rate: float | None = None
+    validate_every: int | None = None
+    checkpoint_every: int | None = None
+    seed: int | None = None
+
+
+_TUNED: dict[str, dict[str, Any]] = {
+    "pendulum": {"updates": 600, "horizon": 32},
+    "cartpole": {"updates": 1000, "horizon": 32},
+    "quadrotor": {"updates": 1500, "hidden": 128},
+    "qpole": {"updates": 2500, "hidden": 128, "horizon": 32},
+    "qpole_obs": {"updates": 2500, "hidden": 128, "horizon": 32},
+    "qpole_dyn_obs": {"updates": 2500, "hidden": 128, "horizon": 32},
+    "crazyflie": {"updates": 1500, "hidden": 128},
+}
+
+
+def tuned(task: str, task_options: dict[str, Any], overrides: ExpertOverrides | None = None) -> ExpertConfig:
+    """The configuration of a task, with overrides."""
+    changes = {k: v for k, v in asdict(overrides or ExpertOverrides()).items() if v is not None}
+    return replace(ExpertConfig(task, task_options, **_TUNED.get(task, {})), **changes)

@@ -21,9 +21,9 @@ class Step(NamedTuple):
 
 
 class Environments:
-    """N flights of a task: x (N, n), age (N,) in steps, centers (N, k, 3) where the spheres move; the next
-    episode to begin. Starts depend on (seed, episode) alone; first ages are spread, so that flights do not
-    end together."""
+    """N flights of a task: x (N, n), age (N,) in steps, centers (N, k, 3) where they differ by episode; the
+    next episode to begin. Starts depend on (seed, episode) alone; first ages are spread, so that flights do
+    not end together."""
 
     def __init__(self, task: Task, count: int, seed: int) -> None:
         self.task, self.seed, self.next = task, seed, 0
@@ -69,7 +69,7 @@ class Environments:
         self.x = self.x.index_copy(0, rows, torch.from_numpy(starts))
         self.age = self.age.index_fill(0, rows, 0)
         self.next += len(rows)
-        if self.task.moving:
+        if not self.task.fixed_layout:
             fresh = np.stack([self.task.obstacles(self.seed, e) for e in episodes])
             if self.centers is None:
                 self.centers = torch.zeros(len(self.x), *fresh.shape[1:], dtype=torch.float64)
