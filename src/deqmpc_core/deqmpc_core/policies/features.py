@@ -11,7 +11,7 @@ _REACH = 2.0  # m; a sphere farther off looks as far as this
 
 
 class Features(nn.Module):
-    """x (B, n), spheres -> normalised features (B, f), float32: angles as sine and cosine, the attitude as
+    """x (B, n), spheres -> normalised features (B, f): angles as sine and cosine, the attitude as
     its rotation matrix, so that no branch or shadow set shows, the rest relative to the goal; then the
     nearest spheres.
 
@@ -62,8 +62,8 @@ class Features(nn.Module):
         self.count.copy_(total)
 
     def forward(self, x: Tensor, spheres: Spheres | None = None) -> Tensor:
-        """Normalised features (B, f), float32, within 5 spreads of the mean."""
-        return ((self.raw(x, spheres) - self.mean) / self.std).clamp(-5.0, 5.0).to(torch.float32)
+        """Normalised features (B, f), within 5 spreads of the mean."""
+        return ((self.raw(x, spheres) - self.mean) / self.std).clamp(-5.0, 5.0)
 
 
 def rotation(p: Tensor) -> Tensor:

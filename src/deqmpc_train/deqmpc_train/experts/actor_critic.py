@@ -33,7 +33,7 @@ class Critic(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """V (N,)."""
-        return self.outlet(self.body(features))[:, 0]
+        return self.outlet(self.body(features.to(self.outlet.weight)))[:, 0]
 
 
 class Flight(NamedTuple):
