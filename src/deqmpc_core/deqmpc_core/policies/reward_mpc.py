@@ -26,6 +26,7 @@ from deqmpc_core.types import Iterate, Observation, Plan, SolverState, Spheres, 
 
 _SMALLEST = 0.02  # error [state units] below which the touching quadratic gets no narrower
 _ACCEPTED = 1e-3  # violation [state units] of a plan that may still be flown
+_JUMP = 10.0  # times last_weight: the price of a first guess's jump to the goal
 _FORBIDDEN = 1e6  # objective lost per unit of violation beyond it
 
 
@@ -60,11 +61,24 @@ class RewardMpcPolicy(Policy):
 
     def objective(self, x: Tensor, u: Tensor) -> Tensor:
         """What a plan x (..., T+1, n), u (..., T, m) is worth (...): the reward less the tracking terms."""
+        return self.worth(x, u)[..., -1]
+
+    def arrival(self, x: Tensor, u: Tensor) -> Tensor:
+        """What a plan is worth (..., T) that is at the goal from knot 1..T on, if it may jump there: a jump
+        costs a lot."""
         error = x[..., 1:, :] - goal_near(self.task, x[..., 1:, :])
-        effort = (u - self.task.control_reference).square() * self.task.control_weight
-        cost = (error.square() * self.task.state_weight).sum((-1, -2)) + effort.sum((-1, -2))
-        cost = cost + (error[..., -1, :].square() * self._last).sum(-1)
-        return self.numbers.reward_weight * self.task.reward(x[..., 1:, :], u).sum(-1) - 0.5 * cost
+        jump = 0.5 * _JUMP * (error.square() * self._last).sum(-1)
+        left = torch.arange(x.shape[-2] - 2, -1, -1, dtype=x.dtype)
+        best = self.numbers.reward_weight * self.task.reward(self.task.goal)
+        return self.worth(x, u) + left * best - jump
+
+    def worth(self, x: Tensor, u: Tensor) -> Tensor:
+        """What the plan's part up to knot 1..T is worth (..., T): see `objective`."""
+        error = x[..., 1:, :] - goal_near(self.task, x[..., 1:, :])
+        effort = ((u - self.task.control_reference).square() * self.task.control_weight).sum(-1)
+        cost = (error.square() * self.task.state_weight).sum(-1) + effort
+        each = self.numbers.reward_weight * self.task.reward(x[..., 1:, :], u) - 0.5 * cost
+        return each.cumsum(-1) - 0.5 * (error.square() * self._last).sum(-1)
 
     def _cold(self, observation: Observation, through: bool) -> tuple[Plan, PolicyState]:
         begun = perf_counter()
@@ -95,10 +109,9 @@ class RewardMpcPolicy(Policy):
         return best
 
     def _guesses(self, observation: Observation) -> Iterator[tuple[Tensor, Tensor]]:
-        """First plans: of random searches, or the solver's own cold solves from its several starts."""
+        """First plans: of random searches, and the solver's own cold solves from its several starts."""
         if self.numbers.searches:
-            yield from searched(self.task, observation.x, self.numbers.searches, self.objective)
-            return
+            yield from searched(self.task, observation.x, self.numbers.searches, self.arrival)
         solver, x0 = self.solver, observation.x
         hold = x0[:, None].expand(-1, solver.horizon + 1, -1)
         problem = solver.problem(x0, *self._target(observation, hold), limits=observation.limits)

@@ -12,12 +12,14 @@ _ROUNDS, _TRIALS, _NODES = 12, 24, 12
 _FIRST, _DECAY = 1.5, 0.75  # spread of the draws in half ranges of the control, its factor each round
 _SEED = 0
 
-Objective = Callable[[Tensor, Tensor], Tensor]
+Worth = Callable[[Tensor, Tensor], Tensor]
 
 
-def searched(task: Task, x0: Tensor, count: int, objective: Objective) -> Iterator[tuple[Tensor, Tensor]]:
+def searched(task: Task, x0: Tensor, count: int, worth: Worth) -> Iterator[tuple[Tensor, Tensor]]:
     """`count` plans x (B, T+1, n), u (B, T, m) from x0 (B, n) over T = task.horizon, each the end of a random
-    climb of objective(x (..., T+1, n), u (..., T, m)) -> (...).
+    climb: worth(x (..., T+1, n), u (..., T, m)) -> (..., T) is what a plan is worth that ends at knot 1..T,
+    and counts where it is highest. From that knot on the plan stays at the goal: no draw holds a robot in an
+    unstable place, the solver does.
 
     Every sample sees the same draws, so that its plan does not depend on the batch.
     """
@@ -29,12 +31,21 @@ def searched(task: Task, x0: Tensor, count: int, objective: Objective) -> Iterat
         if round_:
             draws[:, 0] = 0.0  # the best so far stays in the race
         trials = task.limited(u[:, :, None] + _FIRST * _DECAY**round_ * half * draws)
-        value = objective(rolled(task, x0, trials), trials)
-        best = torch.nan_to_num(value, nan=-torch.inf).argmax(2)
-        u = torch.take_along_dim(trials, best[:, :, None, None, None], 2)[:, :, 0]
+        value = torch.nan_to_num(worth(rolled(task, x0, trials), trials), nan=-torch.inf).amax(-1)
+        u = torch.take_along_dim(trials, value.argmax(2)[:, :, None, None, None], 2)[:, :, 0]
     x = rolled(task, x0, u)
+    end = torch.nan_to_num(worth(x, u), nan=-torch.inf).argmax(-1) + 1
     for i in range(count):
-        yield x[:, i].contiguous(), u[:, i].contiguous()
+        yield _held(task, x[:, i], u[:, i], end[:, i])
+
+
+def _held(task: Task, x: Tensor, u: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """The plan x (B, T+1, n), u (B, T, m) up to knot end (B,), then at the goal."""
+    late = torch.arange(x.shape[1]) > end[:, None]
+    last = torch.take_along_dim(x, end[:, None, None], 1)
+    goal = task.system.to_branch(task.goal.to(x).expand_as(last), last)
+    x = torch.where(late[..., None], goal, x)
+    return x, torch.where(late[:, 1:, None], task.control_reference.to(u), u)
 
 
 def rolled(task: Task, x0: Tensor, u: Tensor) -> Tensor:
