@@ -26,7 +26,6 @@ from deqmpc_core.types import Iterate, Observation, Plan, SolverState, Spheres, 
 
 _SMALLEST = 0.02  # error [state units] below which the touching quadratic gets no narrower
 _ACCEPTED = 1e-3  # violation [state units] of a plan that may still be flown
-_JUMP = 10.0  # times last_weight: the price of a first guess's jump to the goal
 _FORBIDDEN = 1e6  # objective lost per unit of violation beyond it
 
 
@@ -63,11 +62,11 @@ class RewardMpcPolicy(Policy):
         """What a plan x (..., T+1, n), u (..., T, m) is worth (...): the reward less the tracking terms."""
         return self.worth(x, u)[..., -1]
 
-    def arrival(self, x: Tensor, u: Tensor) -> Tensor:
-        """What a plan is worth (..., T) that is at the goal from knot 1..T on, if it may jump there: a jump
-        costs a lot."""
+    def arrival(self, x: Tensor, u: Tensor, price: Tensor) -> Tensor:
+        """What a plan x (B, C, ..., T+1, n) is worth (B, C, ..., T) that is at the goal from knot 1..T on, if
+        it may jump there; price (C, …): of the jump, in units of last_weight."""
         error = x[..., 1:, :] - goal_near(self.task, x[..., 1:, :])
-        jump = 0.5 * _JUMP * (error.square() * self._last).sum(-1)
+        jump = 0.5 * price * (error.square() * self._last).sum(-1)
         left = torch.arange(x.shape[-2] - 2, -1, -1, dtype=x.dtype)
         best = self.numbers.reward_weight * self.task.reward(self.task.goal)
         return self.worth(x, u) + left * best - jump

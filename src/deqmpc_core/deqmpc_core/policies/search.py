@@ -12,29 +12,32 @@ _ROUNDS, _TRIALS, _NODES = 12, 24, 12
 _FIRST, _DECAY = 1.5, 0.75  # spread of the draws in half ranges of the control, its factor each round
 _SEED = 0
 
-Worth = Callable[[Tensor, Tensor], Tensor]
+_CHEAPEST, _DEARER = 10.0, 4.0  # price of a jump to the goal in the first climb, and its factor for the next
+
+Worth = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def searched(task: Task, x0: Tensor, count: int, worth: Worth) -> Iterator[tuple[Tensor, Tensor]]:
     """`count` plans x (B, T+1, n), u (B, T, m) from x0 (B, n) over T = task.horizon, each the end of a random
-    climb: worth(x (..., T+1, n), u (..., T, m)) -> (..., T) is what a plan is worth that ends at knot 1..T,
-    and counts where it is highest. From that knot on the plan stays at the goal: no draw holds a robot in an
-    unstable place, the solver does.
+    climb: worth(x (..., T+1, n), u (..., T, m), price) -> (..., T) is what a plan is worth that jumps to the
+    goal at knot 1..T, and counts where it is highest. From that knot on the plan stays there: no draw holds
+    a robot in an unstable place, the solver does. Every climb pays another price for its jump.
 
     Every sample sees the same draws, so that its plan does not depend on the batch.
     """
     generator = torch.Generator().manual_seed(_SEED)
     middle, half = 0.5 * (task.u_hi + task.u_lo), 0.5 * (task.u_hi - task.u_lo)
     u = middle.expand(x0.shape[0], count, task.horizon, task.m)
+    price = _CHEAPEST * _DEARER ** torch.arange(count, dtype=x0.dtype)[:, None]
     for round_ in range(_ROUNDS):
         draws = _draws(generator, count, task.horizon, task.m).to(x0)
         if round_:
             draws[:, 0] = 0.0  # the best so far stays in the race
         trials = task.limited(u[:, :, None] + _FIRST * _DECAY**round_ * half * draws)
-        value = torch.nan_to_num(worth(rolled(task, x0, trials), trials), nan=-torch.inf).amax(-1)
+        value = _known(worth(rolled(task, x0, trials), trials, price[:, None])).amax(-1)
         u = torch.take_along_dim(trials, value.argmax(2)[:, :, None, None, None], 2)[:, :, 0]
     x = rolled(task, x0, u)
-    end = torch.nan_to_num(worth(x, u), nan=-torch.inf).argmax(-1) + 1
+    end = _known(worth(x, u, price)).argmax(-1) + 1
     for i in range(count):
         yield _held(task, x[:, i], u[:, i], end[:, i])
 
@@ -56,6 +59,10 @@ def rolled(task: Task, x0: Tensor, u: Tensor) -> Tensor:
         x = task.system.rk4(x, u[..., t, :], task.dt, task.substeps)
         states.append(x)
     return torch.stack(states, -2)
+
+
+def _known(value: Tensor) -> Tensor:
+    return torch.nan_to_num(value, nan=-torch.inf)
 
 
 def _draws(generator: torch.Generator, count: int, horizon: int, controls: int) -> Tensor:
