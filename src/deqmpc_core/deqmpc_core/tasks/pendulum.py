@@ -13,7 +13,7 @@ from deqmpc_core.tasks.task import ExpertNumbers, Task, held
 UPRIGHT = 0.05  # rad
 HOLD = 10  # consecutive steps
 _EXPERT = ExpertNumbers(
-    120, (0.0, 0.01), (1e-3,), method="interior_point", last_weight=(50.0, 10.0), searches=4, rounds=8
+    120, (0.0, 0.01), (1e-3,), method="interior_point", last_weight=(50.0, 10.0), searches=4, rounds=4
 )
 
 

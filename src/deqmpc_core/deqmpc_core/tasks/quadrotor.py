@@ -20,7 +20,7 @@ _COST_LIMIT = 500.0
 _PLACE, _TILT, _VELOCITY, _RATE = 5.0, math.radians(70.0), 0.5, 0.25
 _EXPERT = ExpertNumbers(
     40, (0.1,) * 12, (1e-3,) * 4, method="interior_point", reward_weight=10.0,
-    last_weight=(50.0,) * 6 + (20.0,) * 6, rounds=5,
+    last_weight=(50.0,) * 6 + (20.0,) * 6, rounds=4,
 )  # fmt: skip
 
 
