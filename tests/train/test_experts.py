@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from deqmpc_core.bundle import save_bundle, verify_bundle
 from deqmpc_core.errors import BundleError, ConfigError, DataError
 from deqmpc_core.policies import ActorPolicy, ExpertPolicy, Policy, PolicyConfig, RewardMpcPolicy, make_policy
 from deqmpc_core.policies.features import Features, rotation
-from deqmpc_core.policies.reward_mpc import goal_near, moved, touching_weight
+from deqmpc_core.policies.reward_mpc import Candidate, goal_near, moved, touching_weight
 from deqmpc_core.tasks import Task, load_task
-from deqmpc_core.types import Observation
+from deqmpc_core.types import Observation, Status
 from deqmpc_sim.envs import roll_out
 from deqmpc_train.eval import normalised
 from deqmpc_train.experts.actor_critic import fly, td_targets
@@ -70,22 +71,27 @@ def test_a_plan_that_goes_round_is_turned_as_a_whole() -> None:
 def test_an_mpc_experts_flight_does_not_depend_on_its_batch() -> None:
     task, expert = quick_pendulum(), quick_expert()
     begin = starts(task, 5)
-    together = roll_out(task, expert, begin, 12)
-    alone = roll_out(task, expert, begin[3:4], 12)
+    together = roll_out(task, expert, begin, 40)
+    alone = roll_out(task, expert, begin[3:4], 40)
     torch.testing.assert_close(alone.states[0], together.states[3], rtol=0.0, atol=1e-8)
     assert (task.error(together.states[:, -1])[:, 0].abs() < 0.2).all()
 
 
 def test_a_failed_solve_keeps_the_plan_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     expert, x = quick_expert(), starts(quick_pendulum(), 2)
+    assert isinstance(expert, RewardMpcPolicy)
     plan, state = expert(Observation(x), expert.initial_state(2))
-    place = plan.x[:, 1].clone()
-    sound, _ = expert(Observation(place), state)
-    barrier = replace(expert.solver.barrier(0, True), iterations=1)
-    monkeypatch.setattr(expert.solver, "barrier", lambda *_: barrier)
-    kept, _ = expert(Observation(place), state)
-    torch.testing.assert_close(kept.x[:, :-1], plan.x[:, 1:], rtol=0.0, atol=1e-6)
-    assert (kept.status != sound.status).all()
+    solved = expert._solved
+
+    def failing(*arguments: Any) -> Candidate:
+        found = solved(*arguments)
+        failed = torch.full_like(found.status, Status.MAX_ITERATIONS.code)
+        return found._replace(status=failed, violation=torch.ones_like(found.value))
+
+    monkeypatch.setattr(expert, "_solved", failing)
+    kept, _ = expert(Observation(plan.x[:, 1].clone()), state)
+    torch.testing.assert_close(kept.x[:, :-1], plan.x[:, 1:])
+    assert (kept.status == Status.MAX_ITERATIONS.code).all()
 
 
 def test_td_targets_are_the_weighted_sum_of_n_step_returns() -> None:
@@ -172,7 +178,7 @@ def test_features_hide_branches_and_shadow_sets() -> None:
     for part in features.raw(x).split([1, 3, 2]):
         features.observe(part)
     torch.testing.assert_close(features.mean, features.raw(x).mean(0))
-    torch.testing.assert_close(features.std, features.raw(x).std(0, unbiased=False).clamp_min(1e-3))
+    torch.testing.assert_close(features.std, features.raw(x).std(0, unbiased=False), rtol=0.0, atol=1e-4)
 
 
 def test_the_tasks_expert_is_its_bundle_where_there_is_one(

@@ -1,6 +1,7 @@
 """Policies: (observation, state) -> (plan, state). Variants by name; one base owns the alternation."""
 
-from deqmpc_core.policies.actor import Actor, ActorPolicy
+from deqmpc_core.policies.actor import Actor
+from deqmpc_core.policies.actor_policy import ActorPolicy
 from deqmpc_core.policies.base import Policy, PolicyInfo, PolicyState
 from deqmpc_core.policies.build import make_network, make_policy
 from deqmpc_core.policies.config import EXPERTS, LEARNED, UNLEARNED, VARIANTS, PolicyConfig

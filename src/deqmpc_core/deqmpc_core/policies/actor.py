@@ -1,16 +1,11 @@
-"""The learned expert: a network from the state to the control, its plan the model rolled on under it."""
-
-from time import perf_counter
+"""The learned expert's network: from the state to the control."""
 
 import torch
 from torch import Tensor, nn
 
-from deqmpc_core.errors import ConfigError
-from deqmpc_core.nets import NetworkAnswer
-from deqmpc_core.policies.base import Policy, PolicyInfo, PolicyState
 from deqmpc_core.policies.features import Features
 from deqmpc_core.tasks import Task
-from deqmpc_core.types import Iterate, Observation, Plan, Spheres, Status
+from deqmpc_core.types import Spheres
 
 _FIRST_SPREAD = 0.4  # of the squashed control's half range, before any training
 
@@ -46,44 +41,3 @@ class Actor(nn.Module):
             drive = drive + self.log_std.exp() * noise.to(drive)
         lo, hi = self.task.u_lo.to(x), self.task.u_hi.to(x)
         return 0.5 * (hi + lo) + 0.5 * (hi - lo) * torch.tanh(drive).to(x)
-
-
-class ActorPolicy(Policy):
-    """Variant expert-rl: theta and plan are the model's knots under the actor's mean control."""
-
-    def memory(self, x0: Tensor) -> Tensor:
-        """Nothing: (B, 0)."""
-        return x0.new_zeros(x0.shape[0], 0)
-
-    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
-        """The knots 1..T that the actor leads to."""
-        return NetworkAnswer(self.rolled(x0, None)[0][:, 1:], z, torch.zeros_like(x0[:, 0]))
-
-    def rolled(self, x: Tensor, spheres: Spheres | None) -> tuple[Tensor, Tensor]:
-        """States (B, T+1, n), angles unwrapped, and controls (B, T, m) from x (B, n)."""
-        if not isinstance(self.network, Actor):
-            raise ConfigError("variant 'expert-rl' needs an actor; load a bundle or train one")
-        states, controls = [x], []
-        for _ in range(self.config.horizon):
-            controls.append(self.network(states[-1], spheres))
-            states.append(self.task.system.rk4(states[-1], controls[-1], self.task.dt, self.task.substeps))
-        return torch.stack(states, 1), torch.stack(controls, 1)
-
-    def unroll(
-        self,
-        observation: Observation,
-        state: PolicyState,
-        iterations: int = 1,
-        knots: float = 1.0,
-        through: bool = True,
-    ) -> tuple[Plan, PolicyState]:
-        """One tick; the plan so far, `iterations` and `knots` do not matter to it."""
-        self._check(observation, state, iterations)
-        begun, x0 = perf_counter(), observation.x.to(torch.float64)
-        x, u = self.rolled(x0, observation.spheres)
-        theta, zero = x[:, 1:], torch.zeros(1, x.shape[0], dtype=x.dtype)
-        status = torch.full((x.shape[0],), Status.CONVERGED.code)
-        info = PolicyInfo(1e3 * (perf_counter() - begun), 0.0, zero, zero)
-        after = state.solver._replace(x=x, u=u)
-        warm = torch.ones(x.shape[0], dtype=torch.bool)
-        return Plan(x, u, theta, (Iterate(x, u, theta),), status, info), PolicyState(after, state.z, warm)

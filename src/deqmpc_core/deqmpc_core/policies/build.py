@@ -8,7 +8,8 @@ from deqmpc_core.nets import (
     NetworkShape,
     WaypointNetwork,
 )
-from deqmpc_core.policies.actor import Actor, ActorPolicy
+from deqmpc_core.policies.actor import Actor
+from deqmpc_core.policies.actor_policy import ActorPolicy
 from deqmpc_core.policies.base import Policy
 from deqmpc_core.policies.config import PolicyConfig
 from deqmpc_core.policies.deq_mpc import DeqMpcPolicy

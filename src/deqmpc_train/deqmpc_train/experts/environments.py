@@ -28,7 +28,7 @@ class Environments:
     def __init__(self, task: Task, count: int, seed: int) -> None:
         self.task, self.seed, self.next = task, seed, 0
         self.x = torch.zeros(count, task.n, dtype=torch.float64)
-        self.age = torch.arange(count) * task.episode_steps // count
+        self.age = torch.zeros(count, dtype=torch.int64)
         self.centers: Tensor | None = None
         self._begin(torch.ones(count, dtype=torch.bool))
         self.age = torch.arange(count) * task.episode_steps // count
