@@ -45,7 +45,11 @@ class Policy(ABC):
     asks_every_round = False
 
     def __init__(
-        self, task: Task, solver: TrackingSolver, config: PolicyConfig, network: WaypointNetwork | Actor | None = None
+        self,
+        task: Task,
+        solver: TrackingSolver,
+        config: PolicyConfig,
+        network: WaypointNetwork | Actor | None = None,
     ) -> None:
         self.task, self.solver, self.config, self.network = task, solver, config, network
 
