@@ -162,7 +162,7 @@ def test_a_short_training_learns_to_hold_a_strong_pendulum(tmp_path: Path) -> No
     trainer = ExpertTrainer(config, tmp_path)
     before = trainer.validate()
     run(trainer)
-    assert trainer.best_return > 0.5 * before and before < -100.0
+    assert trainer.best_return > 0.75 * before and before < -100.0
 
 
 def test_features_hide_branches_and_shadow_sets() -> None:

@@ -108,7 +108,7 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, module: nn.Module, c
     norm = nn.utils.clip_grad_norm_(module.parameters(), clip)
     if bool(torch.isfinite(norm)):
         optimizer.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 def follow(target: Critic, critic: Critic, share: float) -> None:
