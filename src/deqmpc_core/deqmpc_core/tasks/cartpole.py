@@ -15,7 +15,7 @@ from deqmpc_core.tasks.task import ExpertNumbers, Task, held
 _RAIL, _OFF_RAIL_COST = 10.0, 80.0  # m, cost a step beyond it
 _EXPERT = ExpertNumbers(
     80, (0.01,) * 4, (1e-6,), method="interior_point", last_weight=(10.0, 50.0, 10.0, 10.0), searches=4,
-    rounds=8,
+    rounds=4,
 )
 
 
