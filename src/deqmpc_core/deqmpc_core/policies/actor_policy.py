@@ -24,13 +24,16 @@ class ActorPolicy(Policy):
         return NetworkAnswer(self.rolled(x0, None)[0][:, 1:], z, torch.zeros_like(x0[:, 0]))
 
     def rolled(self, x: Tensor, spheres: Spheres | None) -> tuple[Tensor, Tensor]:
-        """States (B, T+1, n), angles unwrapped, and controls (B, T, m) from x (B, n)."""
+        """States (B, T+1, n) and controls (B, T, m) from x (B, n); angles unwrapped, every attitude on the
+        branch of the knot before, though the model starts from the short set: the other one has a pole."""
         if not isinstance(self.network, Actor):
             raise ConfigError("variant 'expert-rl' needs an actor; load a bundle or train one")
-        states, controls = [x], []
+        task, system, states, controls = self.task, self.task.system, [x], []
         for _ in range(self.config.horizon):
-            controls.append(self.network(states[-1], spheres))
-            states.append(self.task.system.rk4(states[-1], controls[-1], self.task.dt, self.task.substeps))
+            short = system.to_short_mrp(states[-1])
+            controls.append(self.network(short, spheres))
+            after = system.rk4(short, controls[-1], task.dt, task.substeps)
+            states.append(system.to_branch(after, states[-1]))
         return torch.stack(states, 1), torch.stack(controls, 1)
 
     def unroll(
