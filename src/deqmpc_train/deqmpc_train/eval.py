@@ -17,6 +17,7 @@ from deqmpc_train.config import TrainConfig
 from deqmpc_train.dataset import Windows, load_episodes
 from deqmpc_train.loss import final_errors
 
+_MPC = ("expert", "expert-mpc")  # names of one and the same policy
 _TIMED_STEPS = 50
 _WARM_UP = 5
 _VALIDATION_WINDOWS = 400
@@ -90,11 +91,14 @@ def evaluate(
     """All policies, by path, name or variant, on the same starts (by default those of the seed), beside the
     expert."""
     starts = starts or seeded_starts(task, seed, episodes)
-    expert = _fly(task, load_policy("expert", task), starts)
+    best = load_policy("expert", task)
+    expert, known = _fly(task, best, starts), ("expert",)
+    if best.config.variant in _MPC:
+        known = _MPC
     results = []
     for name in names:
         policy = load_policy(name, task)
-        flight = expert if name == "expert" else _fly(task, policy, starts, iterations)
+        flight = expert if name in known else _fly(task, policy, starts, iterations)
         error = validation_error(policy, data) if data and policy.config.learned else None
         figures = flight_figures(task, flight, expert)
         results.append(_result(Path(name).name, policy, starts, figures, seed, iterations, error))
