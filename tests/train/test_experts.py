@@ -138,7 +138,8 @@ def test_training_improves_and_resumes_to_the_same_bytes(tmp_path: Path) -> None
     whole = ExpertTrainer(TINY, tmp_path / "whole")
     run(whole)
     stopped = ExpertTrainer(TINY, tmp_path / "stopped")
-    stopped.update(), stopped.update()
+    for _ in range(2):
+        stopped.update()
     stopped.save()
     resumed = ExpertTrainer(TINY, tmp_path / "stopped")
     resumed.begin(resume=True)
@@ -207,13 +208,16 @@ def test_starts_of_a_file_that_does_not_fit_are_refused(tmp_path: Path) -> None:
     task, file = load_task("pendulum"), tmp_path / "starts.npz"
     np.savez(file, state=np.ones((3, 4, 2)))
     assert published_starts(task, file, 2).shape == (2, 2)
-    for content, message in (
-        ({"state": np.ones((3, 4, 5))}, r"expected shape \(N, L, 2\), got \(3, 4, 5\)"),
-        ({"state": np.full((3, 4, 2), np.nan)}, "episode 0"), ({"position": np.ones(3)}, "'state'"),
+    for array, message in (
+        (np.ones((3, 4, 5)), r"expected shape \(N, L, 2\), got \(3, 4, 5\)"),
+        (np.full((3, 4, 2), np.nan), "episode 0"),
     ):  # fmt: skip
-        np.savez(file, **content)
+        np.savez(file, state=array)
         with pytest.raises(DataError, match=message):
             published_starts(task, file, 2)
+    np.savez(file, position=np.ones(3))
+    with pytest.raises(DataError, match="'state'"):
+        published_starts(task, file, 2)
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(DataError, match="no starts in"):
         published_starts(task, file, 2)

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from deqmpc_core.tasks import Task
 from deqmpc_core.types import Spheres
+from deqmpc_sim.envs import episode_starts
 
 
 class Step(NamedTuple):
@@ -64,16 +64,13 @@ class Environments:
 
     def _begin(self, which: Tensor) -> None:
         rows = which.nonzero()[:, 0]
-        episodes = range(self.next, self.next + len(rows))
-        starts = np.stack([self.task.start(self.seed, e) for e in episodes])
-        self.x = self.x.index_copy(0, rows, torch.from_numpy(starts))
+        starts, fresh = episode_starts(self.task, self.seed, range(self.next, self.next + len(rows)))
+        self.x = self.x.index_copy(0, rows, starts)
         self.age = self.age.index_fill(0, rows, 0)
         self.next += len(rows)
-        if not self.task.fixed_layout:
-            fresh = np.stack([self.task.obstacles(self.seed, e) for e in episodes])
-            if self.centers is None:
-                self.centers = torch.zeros(len(self.x), *fresh.shape[1:], dtype=torch.float64)
-            self.centers = self.centers.index_copy(0, rows, torch.from_numpy(fresh))
+        if fresh is not None:
+            centers = fresh.new_zeros(len(self.x), *fresh.shape[1:]) if self.centers is None else self.centers
+            self.centers = centers.index_copy(0, rows, fresh)
 
     def _failed(self, before: Tensor, after: Tensor) -> Tensor:
         reasons = self.task.failures(before, after, self.centers)

@@ -19,8 +19,7 @@ from deqmpc_core.errors import BundleError, ConfigError
 from deqmpc_core.policies import Policy, PolicyConfig, make_policy
 from deqmpc_core.policies.actor import Actor
 from deqmpc_core.tasks import Task, load_task
-from deqmpc_sim.envs import roll_out
-from deqmpc_sim.envs.episodes import episode_starts
+from deqmpc_sim.envs import episode_starts, roll_out
 from deqmpc_train.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors
 from deqmpc_train.experts.actor_critic import Critic, descend, fit_critic, fly, follow
 from deqmpc_train.experts.config import ExpertConfig
