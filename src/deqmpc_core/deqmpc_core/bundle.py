@@ -23,6 +23,7 @@ from deqmpc_core.types import Observation
 
 SCHEMA = 1
 _GOLDEN_SAMPLES = 8
+_GOLDEN_KNOTS = 5
 _GOLDEN_TOLERANCE = 1e-3
 
 
@@ -180,11 +181,12 @@ def _golden_inputs(policy: Policy) -> Tensor:
 
 
 def _golden_outputs(policy: Policy, x: Tensor) -> dict[str, Tensor]:
-    """A cold tick at x and a warm one from the plan's own next state."""
+    """A cold tick at x and a warm one from the plan's own next state; the plans' first knots."""
     cold, state = policy(_golden_view(policy, x), policy.initial_state(x.shape[0]))
     warm, _ = policy(_golden_view(policy, cold.x[:, 1].clone()), state)
-    outputs = {"x": x, "cold_theta": cold.theta, "cold_u": cold.u, "warm_theta": warm.theta, "warm_u": warm.u}
-    return {k: v.detach().contiguous().clone() for k, v in outputs.items()}
+    outputs = {"cold_theta": cold.theta, "cold_u": cold.u, "warm_theta": warm.theta, "warm_u": warm.u}
+    begin = {k: v[:, :_GOLDEN_KNOTS] for k, v in outputs.items()}
+    return {k: v.detach().contiguous().clone() for k, v in ({"x": x} | begin).items()}
 
 
 def _golden_view(policy: Policy, x: Tensor) -> Observation:
