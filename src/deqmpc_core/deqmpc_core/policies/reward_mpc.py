@@ -26,6 +26,8 @@ from deqmpc_core.types import Iterate, Observation, Plan, SolverState, Spheres, 
 
 _SMALLEST = 0.02  # error [state units] below which the touching quadratic gets no narrower
 _ACCEPTED = 1e-3  # violation [state units] of a plan that may still be flown
+_EASED = (0.0, 0.03, 0.3)  # of the late weights, in the first solves of a cold plan
+_CALM = 0.5  # weight of every rate in those
 _FORBIDDEN = 1e6  # objective lost per unit of violation beyond it
 
 
@@ -100,8 +102,8 @@ class RewardMpcPolicy(Policy):
         """The best of all first guesses after `rounds` solves each."""
         best: Candidate | None = None
         for x, u in self._guesses(observation):
-            for _ in range(self.numbers.rounds):
-                candidate = self._solved(observation, x, u)
+            for ease in (*(_EASED[1:] if self.numbers.late else ()), *(1.0,) * self.numbers.rounds):
+                candidate = self._solved(observation, x, u, ease)
                 x, u = candidate.x, candidate.u
             best = candidate if best is None else better(best, candidate)
         assert best is not None
@@ -113,15 +115,16 @@ class RewardMpcPolicy(Policy):
             yield from searched(self.task, observation.x, self.numbers.searches, self.arrival)
         solver, x0 = self.solver, observation.x
         hold = x0[:, None].expand(-1, solver.horizon + 1, -1)
-        problem = solver.problem(x0, *self._target(observation, hold), limits=observation.limits)
+        ease = _EASED[0] if self.numbers.late else 1.0
+        problem = solver.problem(x0, *self._target(observation, hold, ease), limits=observation.limits)
         barrier = solver.barrier(problem.radius.shape[1], False)
         for guess in cold_starts(self.task.system, problem, barrier.first, self.numbers.starts):
             state, _, _ = solver.backend.solve_interior(problem, guess, barrier)
             yield state.x, state.u
 
-    def _solved(self, observation: Observation, x: Tensor, u: Tensor) -> Candidate:
-        """One solve from the plan x, u with the weights that touch the reward there."""
-        goal, spheres, weight = self._target(observation, x)
+    def _solved(self, observation: Observation, x: Tensor, u: Tensor, ease: float = 1.0) -> Candidate:
+        """One solve from the plan x, u with the weights that touch the reward there; ease: `_target`."""
+        goal, spheres, weight = self._target(observation, x, ease)
         start = self.solver.initial_state(observation.x, 1, spheres)._replace(x=x, u=u)
         solution = self.solver(
             observation.x, goal, start, spheres=spheres, limits=observation.limits, state_weight=weight
@@ -131,10 +134,16 @@ class RewardMpcPolicy(Policy):
         value = torch.nan_to_num(value, nan=-torch.inf)
         return Candidate(solution.x, solution.u, solution.status, solution.info.violation, value)
 
-    def _target(self, observation: Observation, x: Tensor) -> tuple[Tensor, Spheres | None, Tensor]:
-        """Waypoints (B, T, n), spheres and weights (B, T, n) for a solve from the plan x (B, T+1, n)."""
+    def _target(
+        self, observation: Observation, x: Tensor, ease: float = 1.0
+    ) -> tuple[Tensor, Spheres | None, Tensor]:
+        """Waypoints (B, T, n), spheres and weights (B, T, n) for a solve from the plan x (B, T+1, n); ease:
+        the part of the late weights that counts."""
         weight = self.numbers.reward_weight * touching_weight(self.task, x[:, 1:]) + self.task.state_weight
         weight[:, -1] += self._last
+        if ease < 1.0:
+            weight[..., self.task.q :] += _CALM
+            weight[..., list(self.numbers.late)] *= ease
         return goal_near(self.task, x[:, 1:]), self._spheres(observation.spheres, x), weight
 
     def _spheres(self, seen: Spheres | None, x: Tensor) -> Spheres | None:

@@ -22,7 +22,7 @@ _TILT = math.radians(45.0)
 DEVIATION = 0.1545075  # total thrust 0.7 to 1.3 times the weight
 EXPERT = ExpertNumbers(
     60, (0.1,) * 14, (1.0,) * 4, 0.05, method="interior_point", reward_weight=10.0,
-    last_weight=(50.0,) * 7 + (20.0,) * 7, rounds=3,
+    last_weight=(50.0,) * 7 + (20.0,) * 7, rounds=2, late=(POLE, 13),
 )  # fmt: skip
 
 

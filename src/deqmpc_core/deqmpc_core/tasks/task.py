@@ -30,7 +30,8 @@ class ExpertNumbers(NamedTuple):
     method "augmented_lagrangian" (MPC-m with m = al_iterations) tracks the goal with these weights;
     "interior_point" climbs the reward (`RewardMpcPolicy`): reward_weight times the reward's own weights come
     on top, last_weight (n,) at knot T. Of a cold plan: starts, first guesses amid obstacles; searches, random
-    searches for one where a swing must be found; rounds, solves of each.
+    searches for one where a swing must be found; rounds, solves of each; late, states whose weights come in
+    over the first of them, where all at once are too hard to start with.
     """
 
     horizon: int
@@ -44,6 +45,7 @@ class ExpertNumbers(NamedTuple):
     starts: int = 1
     searches: int = 0
     rounds: int = 6
+    late: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
