@@ -23,6 +23,7 @@ from deqmpc_core.types import Observation
 
 SCHEMA = 1
 _GOLDEN_SAMPLES = 8
+_GOLDEN_KNOTS = 5
 _GOLDEN_TOLERANCE = 1e-3
 
 
@@ -32,7 +33,7 @@ def load_policy(name_or_path: str | Path, task: str | Task | None = None, backen
     Raises BundleError naming what was looked for and what to do.
     """
     name, wanted = str(name_or_path), task if isinstance(task, str) else getattr(task, "name", None)
-    if name in UNLEARNED:
+    if name in UNLEARNED and not (name == "expert" and wanted is not None and _has_bundle("expert", wanted)):
         return _unlearned(name, task, backend)
     directory = find_bundle(name, wanted)
     config = read_config(directory)
@@ -54,6 +55,10 @@ def _unlearned(variant: str, task: str | Task | None, backend: str) -> Policy:
         raise BundleError(f"policy '{variant}' needs a task; add --task (known: {', '.join(task_names())})")
     task = load_task(task) if isinstance(task, str) else task
     return make_policy(PolicyConfig(task.name, variant, horizon=task.horizon), task, backend)
+
+
+def _has_bundle(variant: str, task: str) -> bool:
+    return any((root / f"{task}-{variant}" / "policy.json").is_file() for root in bundle_roots())
 
 
 def bundle_roots() -> list[Path]:
@@ -176,11 +181,21 @@ def _golden_inputs(policy: Policy) -> Tensor:
 
 
 def _golden_outputs(policy: Policy, x: Tensor) -> dict[str, Tensor]:
-    """A cold tick at x and a warm one from the plan's own next state."""
-    cold, state = policy(Observation(x), policy.initial_state(x.shape[0]))
-    warm, _ = policy(Observation(cold.x[:, 1].clone()), state)
-    outputs = {"x": x, "cold_theta": cold.theta, "cold_u": cold.u, "warm_theta": warm.theta, "warm_u": warm.u}
-    return {k: v.detach().contiguous().clone() for k, v in outputs.items()}
+    """A cold tick at x and a warm one from the plan's own next state; the plans' first knots."""
+    cold, state = policy(_golden_view(policy, x), policy.initial_state(x.shape[0]))
+    warm, _ = policy(_golden_view(policy, cold.x[:, 1].clone()), state)
+    outputs = {"cold_theta": cold.theta, "cold_u": cold.u, "warm_theta": warm.theta, "warm_u": warm.u}
+    begin = {k: v[:, :_GOLDEN_KNOTS] for k, v in outputs.items()}
+    return {k: v.detach().contiguous().clone() for k, v in ({"x": x} | begin).items()}
+
+
+def _golden_view(policy: Policy, x: Tensor) -> Observation:
+    """The observation in x (8, n); where spheres differ by episode, they stand as at its start."""
+    task = policy.task
+    if task.fixed_layout:
+        return task.observe(x)
+    layouts = [torch.from_numpy(task.obstacles(20_000, i)) for i in range(len(x))]
+    return task.observe(x, torch.stack(layouts), policy.config.horizon)
 
 
 def verify_bundle(directory: Path) -> float:

@@ -172,6 +172,6 @@ class Trainer:
 
 
 def _network(policy: Policy) -> WaypointNetwork:
-    if policy.network is None:
+    if not isinstance(policy.network, WaypointNetwork):
         raise ConfigError(f"variant '{policy.config.variant}' has no network to train")
     return policy.network

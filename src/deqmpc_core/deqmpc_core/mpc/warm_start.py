@@ -29,12 +29,12 @@ def shift(system: System, state: SolverState, x0: Tensor, knots: float, penalty:
     The plan is first moved to the branch (MRP, angles) of the measured x0 (B, n).
     """
     x = system.to_branch(state.x.detach(), x0.detach().to(state.x.dtype)[:, None].expand_as(state.x))
-    x, u = _advance(x, knots), _advance(state.u.detach(), knots)
+    x, u = advance(x, knots), advance(state.u.detach(), knots)
     zeros = [torch.zeros_like(v) for v in state[2:6]]
     return SolverState(x, u, *zeros, penalty=torch.full_like(state.penalty, penalty))
 
 
-def _advance(values: Tensor, knots: float) -> Tensor:
+def advance(values: Tensor, knots: float) -> Tensor:
     """values (B, L, w) read at index + knots, held at the end."""
     index = torch.arange(values.shape[1], dtype=torch.float64) + knots
     index = index.clamp(0.0, values.shape[1] - 1.0)

@@ -14,6 +14,7 @@ from torch import Tensor
 from deqmpc_core.errors import ConfigError, ShapeError
 from deqmpc_core.mpc import TrackingSolver
 from deqmpc_core.nets import NetworkAnswer, WaypointNetwork
+from deqmpc_core.policies.actor import Actor
 from deqmpc_core.policies.config import PolicyConfig
 from deqmpc_core.policies.merge import merge_plans, merge_states, take_rows
 from deqmpc_core.tasks import Task
@@ -44,7 +45,11 @@ class Policy(ABC):
     asks_every_round = False
 
     def __init__(
-        self, task: Task, solver: TrackingSolver, config: PolicyConfig, network: WaypointNetwork | None = None
+        self,
+        task: Task,
+        solver: TrackingSolver,
+        config: PolicyConfig,
+        network: WaypointNetwork | Actor | None = None,
     ) -> None:
         self.task, self.solver, self.config, self.network = task, solver, config, network
 

@@ -1,7 +1,5 @@
 """From a configuration to a policy."""
 
-from dataclasses import replace
-
 from deqmpc_core.mpc import TrackingSolver
 from deqmpc_core.nets import (
     AndersonConfig,
@@ -10,11 +8,13 @@ from deqmpc_core.nets import (
     NetworkShape,
     WaypointNetwork,
 )
+from deqmpc_core.policies.actor import Actor
+from deqmpc_core.policies.actor_policy import ActorPolicy
 from deqmpc_core.policies.base import Policy
 from deqmpc_core.policies.config import PolicyConfig
 from deqmpc_core.policies.deq_mpc import DeqMpcPolicy
 from deqmpc_core.policies.diff_mpc import DiffMpcPolicy
-from deqmpc_core.policies.expert import ExpertPolicy
+from deqmpc_core.policies.expert import make_expert
 from deqmpc_core.policies.goal_mpc import GoalMpcPolicy
 from deqmpc_core.policies.hover import HoverPolicy
 from deqmpc_core.policies.straight_line import StraightLinePolicy
@@ -25,7 +25,6 @@ CLASSES: dict[str, type[Policy]] = {
     "deqmpc-nn": DeqMpcPolicy,
     "diffmpc-deq": DiffMpcPolicy,
     "diffmpc-nn": DiffMpcPolicy,
-    "expert": ExpertPolicy,
     "goal-mpc": GoalMpcPolicy,
     "hover": HoverPolicy,
     "straight-line": StraightLinePolicy,
@@ -46,11 +45,8 @@ def make_network(config: PolicyConfig, task: Task) -> WaypointNetwork | None:
 def make_policy(config: PolicyConfig, task: Task | None = None, backend: str = "native") -> Policy:
     """A policy with an untrained network; the task is loaded from the configuration unless given."""
     task = task or load_task(config.task, **config.task_options)
-    if config.variant == "expert":
-        task = task.for_expert()
-        config = replace(
-            config, horizon=task.horizon, al_iterations=task.expert.al_iterations, newton_steps=4
-        )
+    if config.variant in ("expert", "expert-mpc"):
+        return make_expert(config, task, backend)
     solver = TrackingSolver(
         task,
         config.horizon,
@@ -59,4 +55,6 @@ def make_policy(config: PolicyConfig, task: Task | None = None, backend: str = "
         growth=config.gamma,
         newton_steps=config.newton_steps,
     )
+    if config.variant == "expert-rl":
+        return ActorPolicy(task, solver, config, Actor(task, config.hidden))
     return CLASSES[config.variant](task, solver, config, make_network(config, task))

@@ -6,8 +6,9 @@ from typing import Any
 from deqmpc_core.errors import ConfigError, UnknownNameError
 
 LEARNED = ("deqmpc-deq", "deqmpc-nn", "diffmpc-deq", "diffmpc-nn")
-UNLEARNED = ("expert", "goal-mpc", "hover", "straight-line")
-VARIANTS = LEARNED + UNLEARNED
+EXPERTS = ("expert-mpc", "expert-rl")
+UNLEARNED = ("expert", "expert-mpc", "goal-mpc", "hover", "straight-line")
+VARIANTS = (*LEARNED, "expert-rl", *UNLEARNED)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class PolicyConfig:
 
     @property
     def learned(self) -> bool:
-        """Whether the variant has a network."""
+        """Whether the variant has a network trained by imitation."""
         return self.variant in LEARNED
 
     def to_json(self) -> dict[str, Any]:

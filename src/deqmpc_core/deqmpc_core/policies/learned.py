@@ -11,7 +11,7 @@ class LearnedPolicy(Policy):
     """Waypoints by a network; its latent is the memory."""
 
     def _network(self) -> WaypointNetwork:
-        if self.network is None:
+        if not isinstance(self.network, WaypointNetwork):
             raise ConfigError(f"variant '{self.config.variant}' needs a network; load a bundle or train one")
         return self.network
 

@@ -10,9 +10,13 @@ from torch import Tensor
 
 from deqmpc_core.systems import cartpole as cartpole_system
 from deqmpc_core.tasks.pendulum import UPRIGHT
-from deqmpc_core.tasks.task import Task, held
+from deqmpc_core.tasks.task import ExpertNumbers, Task, held
 
 _RAIL, _OFF_RAIL_COST = 10.0, 80.0  # m, cost a step beyond it
+_EXPERT = ExpertNumbers(
+    80, (0.01,) * 4, (1e-6,), method="interior_point", last_weight=(10.0, 50.0, 10.0, 10.0), searches=4,
+    rounds=4,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,5 +52,5 @@ def cartpole(
     return CartpoleTask.of(
         cartpole_system, dt=dt, horizon=horizon, u_min=-u_max, u_max=u_max, angle_low=0.0,
         state_weight=state_weight, control_weight=control_weight, control_reference=control_reference,
-        ends_at_success=ends_at_success,
+        ends_at_success=ends_at_success, expert_numbers=_EXPERT,
     )  # fmt: skip

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deqmpc_core.systems import pendulum as pendulum_system
-from deqmpc_core.tasks.task import Task, held
+from deqmpc_core.tasks.task import ExpertNumbers, Task, held
 
 UPRIGHT = 0.05  # rad
 HOLD = 10  # consecutive steps
+_EXPERT = ExpertNumbers(
+    120, (0.0, 0.01), (1e-3,), method="interior_point", last_weight=(50.0, 10.0), searches=4, rounds=4
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,5 +49,5 @@ def pendulum(
     return PendulumTask.of(
         pendulum_system, dt=dt, horizon=horizon, integrator=integrator, u_min=-u_max, u_max=u_max,
         state_weight=state_weight, control_weight=control_weight, control_reference=control_reference,
-        ends_at_success=ends_at_success,
+        ends_at_success=ends_at_success, expert_numbers=_EXPERT,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from torch import Tensor
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.systems import quadrotor_pole
 from deqmpc_core.tasks.quadrotor import bounded_reward, random_attitude
-from deqmpc_core.tasks.task import Task
+from deqmpc_core.tasks.task import ExpertNumbers, Task
 
 POLE = 6  # index of theta
 UPRIGHT = 0.2  # rad off upright at the end; the facts say "upright" without a number
@@ -20,6 +20,10 @@ _REWARD_WEIGHT = (10.0,) * 6 + (80.0,) + (1.0,) * 7
 GOAL = (0.0,) * POLE + (math.pi,) + (0.0,) * 7
 _TILT = math.radians(45.0)
 DEVIATION = 0.1545075  # total thrust 0.7 to 1.3 times the weight
+EXPERT = ExpertNumbers(
+    60, (0.1,) * 14, (1.0,) * 4, 0.05, method="interior_point", reward_weight=10.0,
+    last_weight=(50.0,) * 7 + (20.0,) * 7, rounds=2, late=(POLE, 13),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,8 @@ def flying_pole(
     default = _REWARD_WEIGHT[:7] + (velocity_weight,) * 7
     return kind.of(
         quadrotor_pole, name=name, u_min=-u_max, u_max=u_max, goal=GOAL, angle_low=0.0,
-        state_weight=default if state_weight is None else state_weight, **numbers,
+        state_weight=default if state_weight is None else state_weight,
+        **({"expert_numbers": EXPERT} | numbers),
     )  # fmt: skip
 
 

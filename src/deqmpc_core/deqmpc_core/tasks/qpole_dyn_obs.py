@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.tasks.obstacles import pursued
-from deqmpc_core.tasks.qpole import DEVIATION, flying_pole
+from deqmpc_core.tasks.qpole import DEVIATION, EXPERT, flying_pole
 from deqmpc_core.tasks.qpole_obs import QpoleObsTask, layout_spheres
 
 LOOK_AHEAD = 5  # steps by which the robot's position is extrapolated to where the spheres head
@@ -58,5 +58,6 @@ def qpole_dyn_obs(
         velocity_weight=velocity_weight, state_weight=state_weight, control_weight=control_weight,
         control_reference=control_reference, goal_tolerance=goal_tolerance, safety_margin=safety_margin,
         spheres=layout_spheres(layout, obstacle_radius, safety_margin), random_layout=layout == "random",
+        expert_numbers=EXPERT._replace(starts=4),
         obstacle_speed=obstacle_speed,
     )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deqmpc_core.tasks.obstacles import LAYOUTS, clear_of, keep_out, read_layout, uniform_layout
-from deqmpc_core.tasks.qpole import DEVIATION, GOAL, QuadrotorPoleTask, flying_pole
+from deqmpc_core.tasks.qpole import DEVIATION, EXPERT, GOAL, QuadrotorPoleTask, flying_pole
 from deqmpc_core.types import Spheres
 
 COUNT, REACH, CLEAR = 40, 4.9, 1.3  # spheres, half the layout's edge [m], distance to the goal [m]
@@ -71,4 +71,5 @@ def qpole_obs(
         velocity_weight=velocity_weight, state_weight=state_weight, control_weight=control_weight,
         control_reference=control_reference, goal_tolerance=goal_tolerance, safety_margin=safety_margin,
         spheres=layout_spheres(layout, obstacle_radius, safety_margin), random_layout=layout == "random",
+        expert_numbers=EXPERT._replace(starts=4),
     )  # fmt: skip

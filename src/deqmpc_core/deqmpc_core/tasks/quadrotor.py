@@ -11,13 +11,17 @@ from torch import Tensor
 
 from deqmpc_core.flight.frames import mrp_from_quaternion, multiply, quaternion_from_rotation_vector
 from deqmpc_core.systems import quadrotor as quadrotor_system
-from deqmpc_core.tasks.task import Task
+from deqmpc_core.tasks.task import ExpertNumbers, Task
 
 ARRIVED = 1.5  # m; the facts name no rule for this task, this is the one of the tasks with obstacles
 _REWARD_WEIGHT = (10.0,) * 6 + (1.0,) * 6
 _REWARD_CONTROL_WEIGHT = 1e-8
 _COST_LIMIT = 500.0
 _PLACE, _TILT, _VELOCITY, _RATE = 5.0, math.radians(70.0), 0.5, 0.25
+_EXPERT = ExpertNumbers(
+    40, (0.1,) * 12, (1e-3,) * 4, method="interior_point", reward_weight=10.0,
+    last_weight=(50.0,) * 6 + (20.0,) * 6, rounds=4,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,4 +72,5 @@ def quadrotor(
         quadrotor_system, dt=dt, horizon=horizon, episode_steps=100, u_min=u_min, u_max=u_max,
         goal_tolerance=goal_tolerance, state_weight=state_weight, control_weight=control_weight,
         control_reference=hover if control_reference is None else control_reference,
+        expert_numbers=_EXPERT,
     )  # fmt: skip

@@ -25,14 +25,27 @@ _ORIGIN = torch.zeros(3, dtype=torch.float64)
 
 
 class ExpertNumbers(NamedTuple):
-    """The task's long-horizon MPC expert: horizon T, its own weights (n,) and (m,), margin [m], m of
-    MPC-m."""
+    """The task's long-horizon MPC expert: horizon T, its own weights (n,) and (m,), margin [m].
+
+    method "augmented_lagrangian" (MPC-m with m = al_iterations) tracks the goal with these weights;
+    "interior_point" climbs the reward (`RewardMpcPolicy`): reward_weight times the reward's own weights come
+    on top, last_weight (n,) at knot T. Of a cold plan: starts, first guesses amid obstacles; searches, random
+    searches for one where a swing must be found; rounds, solves of each; late, states whose weights come in
+    over the first of them, where all at once are too hard to start with.
+    """
 
     horizon: int
     state_weight: tuple[float, ...]
     control_weight: tuple[float, ...]
-    safety_margin: float
-    al_iterations: int
+    safety_margin: float = 0.0
+    al_iterations: int = 2
+    method: str = "augmented_lagrangian"
+    reward_weight: float = 1.0
+    last_weight: tuple[float, ...] = ()
+    starts: int = 1
+    searches: int = 0
+    rounds: int = 6
+    late: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

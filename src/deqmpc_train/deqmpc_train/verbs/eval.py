@@ -61,9 +61,13 @@ def _table(results: list[PolicyResult]) -> Table:
         error = "" if r.validation_error is None else f"{r.validation_error:.4f}"
         flight, times = r.flight, r.times
         rates = (f"{flight.success_rate:.1%}", f"{flight.failure_rate:.1%}", f"{flight.return_mean:.1f}")
-        figures = (f"{flight.normalised_return:.4f}", f"{flight.final_distance:.3f}", error)
+        figures = (_number(flight.normalised_return, 4), _number(flight.final_distance, 3), error)
         table.add_row(r.policy, *rates, *figures, *(f"{t:.2f}" for t in times))
     return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Experts: training one by analytic policy gradients, and judging any."""
