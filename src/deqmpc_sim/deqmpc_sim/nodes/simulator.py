@@ -69,7 +69,7 @@ class Simulator:
         if self._asked is not None:
             self.episode = self._make(*self._asked)
         self._asked = None
-        self.server.drone, self.server.setpoint_stamp = self.episode.world.drone, None
+        self.server.begin(self.episode.world.drone)
         self.mocap.begin_episode()
         self.flight_state = FlightState()
         self.running, self.epoch = True, epoch
