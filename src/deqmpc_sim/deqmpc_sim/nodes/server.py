@@ -6,9 +6,18 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from crazyflie_interfaces.msg import FullState, Status
-from crazyflie_interfaces.srv import Arm, GoTo, Land, NotifySetpointsStop, Takeoff
+from crazyflie_interfaces.srv import (
+    Arm,
+    GoTo,
+    Land,
+    NotifySetpointsStop,
+    StartTrajectory,
+    Takeoff,
+    UploadTrajectory,
+)
 from geometry_msgs.msg import Pose, PoseStamped
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from std_msgs.msg import Header, String
 from std_srvs.srv import Empty
 
@@ -26,17 +35,24 @@ from deqmpc_sim.nodes.graph import (
 )
 
 ALL = "all"
+URI = "sim://E7E7E7E7E7"
+"""crazyflie_py reads the last two digits as the robot's number."""
 DESCRIPTION = """<robot name="{name}"><link name="{name}"><visual><geometry>
 <cylinder radius="0.046" length="0.03"/></geometry></visual></link></robot>"""
 
 
 class CrazyflieServer:
-    """Forwards calls and setpoints to the drone of the moment; `drone` changes with every episode."""
+    """Forwards calls and setpoints to the drone of the moment; begin() changes it with every episode.
+
+    All that crazyflie_py waits for and asks is here. Trajectories are the exception: their services are
+    offered, because without them it waits for ever, but a call is only reported.
+    """
 
     def __init__(self, node: Node, robot: str, drone: SimulatedCrazyflie) -> None:
-        self.drone = drone
-        self.setpoint_stamp: int | None = None
-        self._robot = robot
+        self._node, self._robot = node, robot
+        node.declare_parameter(f"robots.{robot}.uri", URI)
+        node.declare_parameter(f"robots.{robot}.initial_position", [0.0, 0.0, 0.0])
+        self.begin(drone)
         self._pose = node.create_publisher(PoseStamped, f"/{robot}/pose", RELIABLE)
         self._status = node.create_publisher(Status, f"/{robot}/status", RELIABLE)
         description = node.create_publisher(String, f"/{robot}/robot_description", LATCHED)
@@ -44,6 +60,13 @@ class CrazyflieServer:
         for prefix in (robot, ALL):
             node.create_subscription(FullState, f"/{prefix}/cmd_full_state", self._on_full_state, NEWEST)
             self._serve(node, prefix)
+
+    def begin(self, drone: SimulatedCrazyflie) -> None:
+        """A new drone stands ready; nothing has been asked of it yet."""
+        self.drone = drone
+        self.setpoint_stamp: int | None = None
+        place = [float(value) for value in drone.truth.position]
+        self._node.set_parameters([Parameter(f"robots.{self._robot}.initial_position", value=place)])
 
     def _serve(self, node: Node, prefix: str) -> None:
         """emergency comes last: on the real server all/emergency is the sign that everything is up."""
@@ -53,6 +76,8 @@ class CrazyflieServer:
             ("notify_setpoints_stop", NotifySetpointsStop, lambda _: self.drone.notify_setpoints_stop()),
             ("land", Land, self._land),
             ("go_to", GoTo, self._go_to),
+            ("upload_trajectory", UploadTrajectory, self._report_trajectory),
+            ("start_trajectory", StartTrajectory, self._report_trajectory),
             ("emergency", Empty, lambda _: self.drone.emergency()),
         ):
             node.create_service(kind, f"/{prefix}/{name}", _answer(act))
@@ -66,6 +91,10 @@ class CrazyflieServer:
     def _go_to(self, request: GoTo.Request) -> None:
         goal = np.array([request.goal.x, request.goal.y, request.goal.z])
         self.drone.go_to(goal, request.yaw, seconds(request.duration), request.relative)
+
+    def _report_trajectory(self, request: UploadTrajectory.Request | StartTrajectory.Request) -> None:
+        message = f"trajectory {request.trajectory_id} ignored: uploaded trajectories are not simulated"
+        self._node.get_logger().warning(message)
 
     def _on_full_state(self, message: FullState) -> None:
         position, twist, acc, q = message.pose.position, message.twist, message.acc, message.pose.orientation

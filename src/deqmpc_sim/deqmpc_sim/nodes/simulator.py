@@ -19,11 +19,10 @@ from deqmpc_sim.nodes.parameters import SimulatorParameters, declare
 from deqmpc_sim.nodes.publishers import MocapPublisher, RecordPublisher
 from deqmpc_sim.nodes.real_time import RealTime
 from deqmpc_sim.nodes.server import CrazyflieServer
-from deqmpc_sim.world import World
+from deqmpc_sim.world import World, warm_up
 
 EVERY = {"pose": 0.1, "status": 1.0, "truth": 0.02, "result": 0.1}
 """Seconds between two of each kind."""
-WARM_UP = 0.1
 
 
 class Simulator:
@@ -32,7 +31,7 @@ class Simulator:
     def __init__(self, node: Node, parameters: SimulatorParameters, truth: TruthConfig, task: Task) -> None:
         self.parameters, self._truth, self._task = parameters, truth, task
         body = parameters.body or parameters.robot
-        self._make(parameters.seed, parameters.episode).world.advance(WARM_UP)  # compiles before time counts
+        warm_up(task)  # compiles before time counts, the referee's kernels too
         self.episode = self._make(parameters.seed, parameters.episode)
         self.server = CrazyflieServer(node, parameters.robot, self.episode.world.drone)
         self.mocap = MocapPublisher(node, body, parameters.mocap_frame)
@@ -70,7 +69,7 @@ class Simulator:
         if self._asked is not None:
             self.episode = self._make(*self._asked)
         self._asked = None
-        self.server.drone, self.server.setpoint_stamp = self.episode.world.drone, None
+        self.server.begin(self.episode.world.drone)
         self.mocap.begin_episode()
         self.flight_state = FlightState()
         self.running, self.epoch = True, epoch
