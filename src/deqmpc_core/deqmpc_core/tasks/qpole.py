@@ -51,7 +51,7 @@ PoleTask = TypeVar("PoleTask", bound=QuadrotorPoleTask)
 
 def flying_pole(
     kind: type[PoleTask], *, name: str, u_max: float, velocity_weight: float,
-    state_weight: Sequence[float] | None, **numbers: Any,
+    state_weight: Sequence[float] | None, expert_numbers: ExpertNumbers = EXPERT, **numbers: Any,
 ) -> PoleTask:  # fmt: skip
     """A task of `kind` on this robot; numbers: fields of `Task.of`."""
     if state_weight is not None and velocity_weight != 1.0:
@@ -60,7 +60,7 @@ def flying_pole(
     return kind.of(
         quadrotor_pole, name=name, u_min=-u_max, u_max=u_max, goal=GOAL, angle_low=0.0,
         state_weight=default if state_weight is None else state_weight,
-        **({"expert_numbers": EXPERT} | numbers),
+        expert_numbers=expert_numbers, **numbers,
     )  # fmt: skip
 
 
