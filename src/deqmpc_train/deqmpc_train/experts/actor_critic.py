@@ -61,7 +61,8 @@ def fly(
         x, spheres = environments.x, environments.spheres
         step = environments.step(actor(x, spheres, draw))
         seen = environments.spheres
-        reward = _scaled(step.reward - _nearness(environments, step.after, seen, config), config)
+        reward = step.reward - config.rate_penalty * step.after[:, actor.task.q :].square().sum(1)
+        reward = _scaled(reward - _nearness(environments, step.after, seen, config), config)
         value = torch.where(step.failed, 0.0, target(actor.features(step.after, seen)))
         total = total + factor * reward
         last = step.ended | torch.tensor(t == len(noise) - 1)

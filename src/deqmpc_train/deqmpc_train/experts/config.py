@@ -14,8 +14,8 @@ class ExpertConfig:
     lambda of TD(lambda). actor_rate, critic_rate: learning rates, falling linearly to final_rate times that;
     clip: gradient norm. critic_epochs passes in critic_batches parts each; target_share of the critic goes
     into its target after them. reward_unit: rewards are divided by it. obstacle_penalty: reward lost, in
-    training alone, per square metre nearer than 0.3 m to a sphere. validate_every, checkpoint_every
-    [updates].
+    training alone, per square metre nearer than 0.3 m to a sphere; rate_penalty: per squared state unit of
+    velocity, against going round and round. validate_every, checkpoint_every [updates].
     """
 
     task: str
@@ -35,6 +35,7 @@ class ExpertConfig:
     target_share: float = 0.3
     reward_unit: float = 5.0
     obstacle_penalty: float = 20.0
+    rate_penalty: float = 0.0
     validate_every: int = 25
     validation_flights: int = 64
     checkpoint_every: int = 25
@@ -82,7 +83,7 @@ class ExpertOverrides:
 
 
 _TUNED: dict[str, dict[str, Any]] = {
-    "pendulum": {"updates": 600, "horizon": 32},
+    "pendulum": {"updates": 600, "horizon": 32, "rate_penalty": 0.1},
     "cartpole": {"updates": 1000, "horizon": 32},
     "quadrotor": {"updates": 1500, "hidden": 128},
     "qpole": {"updates": 2500, "hidden": 128, "horizon": 32},
