@@ -247,13 +247,14 @@ _KINK = pytest.mark.xfail(
     [(0, 10.0, 4), (40, 4.0, 2), (40, 10.0, 2), pytest.param(40, 10.0, 4, marks=_KINK)],
 )
 def test_backends_agree(obstacles: int, growth: float, newton_steps: int) -> None:
-    """To 1e-8 over the same iterations, but for ties; 4 and 2 are the numbers of the layer inside policies."""
+    """To 1e-8 over the same iterations, but for ties; 4 and 2 are the numbers inside policies."""
     problems = random_problems("quadrotor", 5, 200, SEED, obstacles)
     options = {"growth": growth, "newton_steps": newton_steps}
     native, plain = (TrackingSolver(problems.task, 5, backend=b, **options) for b in ("native", "torch"))
     state = native.initial_state(problems.x0, 8, spheres=problems.spheres)
     for iterations in (2, 4, 8):
-        a, b = (s(problems.x0, problems.reference, state, iterations, problems.spheres) for s in (native, plain))
+        given = problems.x0, problems.reference, state, iterations, problems.spheres
+        a, b = native(*given), plain(*given)
         assert ((a.x - b.x).abs().flatten(1).amax(1) > 1e-8).double().mean() <= 0.01
 
 
