@@ -5,7 +5,6 @@ the folder to start over.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import statistics
@@ -17,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kept import ROOT, git, kept_under
 from rosbags.highlevel import AnyReader
 
 pytestmark = pytest.mark.accept
 
-ROOT = Path(__file__).resolve().parents[2]
 POLICY = "models/crazyflie-deqmpc-deq"
 TYPE_HASHES = {
     "/rigid_bodies": "RIHS01_1f2d74f2a1706c59639a2349b7be91e9e4d751fad6fc3048c59d8f1f0576ea70",
@@ -29,20 +28,9 @@ TYPE_HASHES = {
 }
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(
-        ["git", *words], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
 def _kept() -> Path:
     """The folder of what flies: any change of it starts over, a change of tests or pages does not."""
-    flying = ("src", "models", "config")
-    digest = hashlib.sha256("\n".join(_git("rev-parse", f"HEAD:{part}") for part in flying).encode())
-    changed = "-changed" if _git("status", "--porcelain", *flying) else ""
-    folder = ROOT / "runs" / "accept-2" / (digest.hexdigest()[:12] + changed)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return kept_under(2, "src", "models", "config")
 
 
 def _sim(name: str, *options: str) -> dict[str, Any]:
@@ -65,7 +53,7 @@ def test_a_fresh_clone_flies_and_passes_its_tests(tmp_path: Path) -> None:
     if done.exists():
         return
     clone.parent.mkdir()
-    _git("clone", "--quiet", str(ROOT), str(clone))
+    git("clone", "--quiet", str(ROOT), str(clone))
     known = ("PATH", "HOME", "LANG", "TERM")
     clean = {key: value for key, value in os.environ.items() if key in known or key.startswith("PIP_")}
     for goal in ("sim", "test"):

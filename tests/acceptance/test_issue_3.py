@@ -1,10 +1,10 @@
 """Acceptance of issue 3, the solver: `make accept N=3`; one core, medians, ratios within one run.
 
 Figures are kept under runs/accept-3/<digest of deqmpc_core>/ and IPOPT's answers under runs/accept-3/ipopt/,
-so that a broken-off acceptance goes on where it stood; remove the folder to start over.
+so that a broken-off acceptance goes on where it stood; remove the folder to start over. What falls short is
+expected to fail, its figure beside it.
 """
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import torch
+from kept import ROOT, kept_under
 from torch import Tensor
 
 from deqmpc_core.mpc import Status, TrackingSolver
@@ -34,7 +35,6 @@ from deqmpc_train.bench.own import both, bound, first_state, forward
 
 pytestmark = pytest.mark.accept
 
-ROOT = Path(__file__).resolve().parents[2]
 IPOPT = Path(os.environ.get("DEQMPC_IPOPT", ROOT / "runs" / "accept-3" / "ipopt"))
 SEED, COUNT, DRAWN = 0, 200, 220
 
@@ -47,22 +47,9 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def _folder() -> Path:
-    """Figures of the library as it is: any change of it starts over."""
-    git = ["git", "-C", str(ROOT)]
-    tree = subprocess.run([*git, "rev-parse", "HEAD:src/deqmpc_core"], check=True, capture_output=True).stdout
-    dirty = subprocess.run(
-        [*git, "status", "--porcelain", "src/deqmpc_core"], check=True, capture_output=True
-    ).stdout
-    name = hashlib.sha256(tree).hexdigest()[:12] + ("-changed" if dirty else "")
-    folder = ROOT / "runs" / "accept-3" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _kept(name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The figures `measure` gives, measured once for each state of the library."""
-    file = _folder() / f"{name}.json"
+    file = kept_under(3, "src/deqmpc_core") / f"{name}.json"
     if not file.exists():
         file.write_text(json.dumps(measure(), indent=2) + "\n")
     figures = json.loads(file.read_text())
@@ -88,17 +75,15 @@ def _share(horizon: int, obstacles: int, warm: bool, **options: Any) -> dict[str
 @pytest.mark.parametrize(
     ("horizon", "obstacles", "warm", "starts", "at_least"),
     [
-        (5, 0, False, 1, 1.0), (5, 40, False, 1, 0.99), (20, 40, True, 1, 0.98), (20, 40, True, 2, 0.99),
+        (5, 0, False, 1, 1.0), (5, 40, False, 1, 0.99), (20, 40, True, 2, 0.99),
+        pytest.param(20, 40, True, 1, 0.99, marks=pytest.mark.xfail(reason="98.0 %")),
         (20, 40, False, 1, 0.88), (20, 40, False, 4, 0.95), (50, 40, True, 1, 0.97),
     ],
 )  # fmt: skip
 def test_problems_that_ipopt_solves_are_solved(
     horizon: int, obstacles: int, warm: bool, starts: int, at_least: float
 ) -> None:
-    """By the interior point; the augmented Lagrangian's share stands beside it in the kept figures.
-
-    Warm at T = 20 it takes a second start for 99 %.
-    """
+    """By the interior point; the augmented Lagrangian's share stands beside it in the kept figures."""
     name = f"share_T{horizon}_k{obstacles}_{'warm' if warm else 'cold'}_starts{starts}"
     figures = _kept(name, lambda: {
         "interior_point": _share(horizon, obstacles, warm, method="interior_point", starts=starts),
@@ -128,12 +113,18 @@ def _one_problem_times() -> dict[str, float]:
     return {name: 1e3 * seconds for name, seconds in _median_times(calls, COUNT).items()}
 
 
-@pytest.mark.xfail(reason="0.100, 0.085 and (T = 20, 40 spheres) 0.89 ms")
-def test_one_problem_is_fast() -> None:
+@pytest.mark.parametrize(
+    ("problem", "limit"),
+    [
+        pytest.param("T5_k0_cold", 0.08, marks=pytest.mark.xfail(reason="0.100 ms")),
+        pytest.param("T5_k0_warm", 0.06, marks=pytest.mark.xfail(reason="0.085 ms")),
+        ("T20_k0_cold", 0.8),
+        pytest.param("T20_k40_warm", 0.8, marks=pytest.mark.xfail(reason="0.89 ms")),
+    ],
+)
+def test_one_problem_is_fast(problem: str, limit: float) -> None:
     """B = 1 with preallocated output, milliseconds by `TrackingSolver.bind` on numpy input."""
-    times = _kept("one_problem_ms", _one_problem_times)
-    limits = {"T5_k0_cold": 0.08, "T5_k0_warm": 0.06, "T20_k0_cold": 0.8, "T20_k40_warm": 0.8}
-    assert {name: times[name] for name, limit in limits.items() if times[name] > limit} == {}
+    assert _kept("one_problem_ms", _one_problem_times)[problem] <= limit
 
 
 def _median_times(calls: dict[str, Callable[[], Any]], repetitions: int) -> dict[str, float]:
@@ -166,10 +157,13 @@ def _batch_times() -> dict[str, Any]:
     return {name: COUNT / seconds for name, seconds in times.items()}
 
 
-@pytest.mark.xfail(reason="13 400 solves/s with gradients")
+@pytest.mark.xfail(reason="13 400 solves/s")
 def test_batches_with_gradients_are_fast() -> None:
+    assert _kept("batch_rates", _batch_times)["gauss_newton"] >= 15_000
+
+
+def test_the_exact_adjoint_costs_at_most_two_and_a_half_times_the_other() -> None:
     rates = _kept("batch_rates", _batch_times)
-    assert rates["gauss_newton"] >= 15_000
     forward_s, gauss_newton, exact = (1.0 / rates[name] for name in ("forward", "gauss_newton", "exact"))
     assert exact - forward_s <= 2.5 * (gauss_newton - forward_s), "of the backward passes alone"
     assert exact <= 2.5 * gauss_newton
@@ -237,9 +231,7 @@ def test_a_sample_is_the_same_in_any_batch(method: str, obstacles: int) -> None:
         assert (alone[0] - whole[b]).abs().max() <= 1e-10
 
 
-_KINK = pytest.mark.xfail(
-    reason="5 % of the samples at 8 iterations: steps of a settled iteration flip spheres at lam + mu h = 0"
-)
+_KINK = pytest.mark.xfail(reason="5 % at 8 iterations: settled steps flip spheres at lam + mu h = 0")
 
 
 @pytest.mark.parametrize(
@@ -249,8 +241,8 @@ _KINK = pytest.mark.xfail(
 def test_backends_agree(obstacles: int, growth: float, newton_steps: int) -> None:
     """To 1e-8 over the same iterations, but for ties; 4 and 2 are the numbers inside policies."""
     problems = random_problems("quadrotor", 5, 200, SEED, obstacles)
-    options = {"growth": growth, "newton_steps": newton_steps}
-    native, plain = (TrackingSolver(problems.task, 5, backend=b, **options) for b in ("native", "torch"))
+    numbers: dict[str, Any] = {"growth": growth, "newton_steps": newton_steps}
+    native, plain = (TrackingSolver(problems.task, 5, backend=b, **numbers) for b in ("native", "torch"))
     state = native.initial_state(problems.x0, 8, spheres=problems.spheres)
     for iterations in (2, 4, 8):
         given = problems.x0, problems.reference, state, iterations, problems.spheres

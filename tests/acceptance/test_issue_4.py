@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kept import ROOT, kept_under
 
 from deqmpc_core.bundle import find_bundle, verify_bundle
 from deqmpc_core.tasks import task_names
 
 pytestmark = pytest.mark.accept
 
-ROOT = Path(__file__).resolve().parents[2]
 DEQMPC = [sys.executable, "-m", "deqmpc"]
 PLAIN = [
     "tests/core/test_systems.py", "tests/core/test_tasks.py", "tests/sim/test_envs.py",
@@ -34,7 +34,7 @@ MINUTES = 40
 
 
 @pytest.fixture(scope="session")
-def kept(kept_under: Callable[..., Path]) -> Path:
+def kept() -> Path:
     return kept_under(4, "src", "models")
 
 
