@@ -1,12 +1,14 @@
 """Both methods on small robots: each other's answers, bound arrays, refusals."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from deqmpc_core.errors import ConfigError, ShapeError
-from deqmpc_core.mpc import Spheres, Status, TrackingSolver
+from deqmpc_core.mpc import SolverState, Spheres, Status, TrackingSolver
 from deqmpc_core.tasks import load_task
 
 METHODS = ("augmented_lagrangian", "interior_point")
@@ -99,6 +101,32 @@ def test_samples_in_lanes_are_solved_as_samples_alone() -> None:
     order = torch.randperm(45, generator=torch.Generator().manual_seed(5))
     for a, b in zip(whole, solve(order), strict=True):
         assert torch.equal(torch.nan_to_num(a[order]), torch.nan_to_num(b)), "a lane saw its neighbour"
+
+
+def test_adjoints_of_samples_in_lanes_are_those_of_the_reference() -> None:
+    """Eq. 12 under the barrier; a sample with a number that is not finite gets none and harms nobody."""
+    x0, reference = swing(45)
+    low, high = torch.full((45, 1), -5.0, dtype=torch.float64), torch.full((45, 1), 5.0, dtype=torch.float64)
+    low[3], high[5] = -torch.inf, torch.inf
+    interior, plain = solver("interior_point"), solver("augmented_lagrangian", backend="torch")
+    state = interior(x0, reference, limits=(low, high)).state
+    generator = torch.Generator().manual_seed(6)
+    seed_x, seed_u = (torch.randn(v.shape, generator=generator, dtype=torch.float64) for v in state[:2])
+    state.x[11, 0, 0], seed_x[20, 3, 1], state.box[22, 1, 0] = torch.nan, torch.inf, torch.nan
+
+    def adjoint(backend: Any, rows: Tensor) -> list[Tensor]:
+        problem = plain.problem(x0[rows], reference[rows], limits=(low[rows], high[rows]))
+        given = SolverState(*(v[rows] for v in state)), torch.full((len(rows),), 1e-3, dtype=torch.float64)
+        found = backend.adjoint(problem, *given, seed_x[rows], seed_u[rows], barrier=True)
+        return [found.x, found.u, found.dynamics, found.x0, found.ok]
+
+    whole = adjoint(interior.backend, torch.arange(45))
+    assert (~whole[-1]).nonzero().flatten().tolist() == [11, 20, 22]
+    for a, b in zip(whole, adjoint(plain.backend, torch.arange(45)), strict=True):
+        assert (a.double() - b.double()).abs().max() <= 1e-10 * b.double().abs().max()
+    order = torch.randperm(45, generator=generator)
+    for a, b in zip(whole, adjoint(interior.backend, order), strict=True):
+        assert torch.equal(a[order], b), "a lane saw its neighbour"
 
 
 def test_a_start_inside_an_obstacle_that_no_control_can_leave_is_told() -> None:

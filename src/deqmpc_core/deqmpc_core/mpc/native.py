@@ -61,9 +61,12 @@ class NativeBackend:
     def interior_kernel(self, batch: int, spheres: int) -> Callable[..., None]:
         """The interior point's entry: samples in the lanes of vectors where there are enough of them and
         control limits are all that holds them."""
-        if batch >= _BLOCKS and spheres == 0 and self.system.inequalities is None:
+        if self._in_lanes(batch, spheres):
             return self.kernels("block").block_range
         return self._entry("interior_point", "interior_range", batch)
+
+    def _in_lanes(self, batch: int, spheres: int) -> bool:
+        return batch >= _BLOCKS and spheres == 0 and self.system.inequalities is None
 
     def data(self, problem: Problem) -> tuple[Array | int | float, ...]:
         """The kernels' shared argument block: reference … limits, centers, their stride, radius,
@@ -114,11 +117,14 @@ class NativeBackend:
         x, u, eta, lam, work = run.arrays
         out = [np.zeros_like(v) for v in (x, u, eta, lam)]
         ok = np.zeros(run.batch, dtype=np.bool_)
-        kernel = self._entry("adjoint", "adjoint_range", run.batch)
-        arguments = (
-            x, *self.data(problem), u, eta, lam, _array(penalty, run.batch)[:, 0], exact, barrier,
-            _array(seed_x), _array(seed_u), work, *out, ok,
-        )  # fmt: skip
+        data, penalties = self.data(problem), _array(penalty, run.batch)[:, 0]
+        seeds = _array(seed_x), _array(seed_u)
+        if barrier and not exact and self._in_lanes(run.batch, problem.radius.shape[1]):
+            kernel = self.kernels("block_adjoint").block_adjoint_range
+            arguments = (x, *data[1:3], *data[-2:], u, lam, penalties, *seeds, *out[:3], ok)
+        else:
+            kernel = self._entry("adjoint", "adjoint_range", run.batch)
+            arguments = (x, *data, u, eta, lam, penalties, exact, barrier, *seeds, work, *out, ok)
         over_batch(run.batch, lambda first, last: kernel(first, last, *arguments))
         sx, su, seta, slam = (
             torch.from_numpy(v).reshape(run.batch, -1, w) for v, w in zip(out, run.widths, strict=True)

@@ -32,8 +32,10 @@ _PARTS = {
     "augmented_lagrangian": (*_SHARED, "augmented_lagrangian", "shift"),
     "interior_point": (*_SHARED, "interior_point", "shift"),
     "adjoint": (*_SHARED, "curvature", "adjoint"),
-    "block": ("integrator", "block_sweep", "block_model", "block_interior_point"),
+    "block": ("integrator", "block_sweep", "block_lanes", "block_model", "block_interior_point"),
+    "block_adjoint": ("integrator", "block_sweep", "block_lanes", "block_adjoint"),
 }
+_BLOCKS = ("block", "block_adjoint")  # whose lanes are samples
 _IMPORTED = ("stack", "vector", "data", "generate", "build")  # what generated source imports or comes from
 _ENTRIES = ("SOLVE", "IMPROVE", "ADJOINT")  # names of the entry functions' signatures
 _FASTMATH = ("arcp", "contract", "nsz", "reassoc")  # never nnan: finiteness tests must survive
@@ -44,7 +46,7 @@ _LOCK = threading.RLock()
 @lru_cache(maxsize=64)
 def kernels(system: System, horizon: int, substeps: int, part: str) -> ModuleType:
     """The compiled module for these sizes; part: "augmented_lagrangian", "interior_point", "adjoint" or
-    "block", the interior point of LANES samples at once.
+    "block" and "block_adjoint", the interior point of LANES samples at once and its adjoint.
 
     Its entry `…_range` lets other Python threads run; `…_range_alone` does not, because for one sample that
     only costs hand-overs. Machine code fresh from the compiler can differ in the last bit from what a later
@@ -92,7 +94,8 @@ def _source(system: System, horizon: int, substeps: int, part: str) -> str:
         "import math",
         "from numba import njit",
         "import numpy as np",
-        "from deqmpc_core.mpc.kernels.data import Block, BlockStep, Data, Lanes, Samples",
+        "from deqmpc_core.mpc.kernels.data import Block, BlockAdjoint, BlockStep, Data",
+        "from deqmpc_core.mpc.kernels.data import Lanes, Samples",
         "from deqmpc_core.mpc.kernels.sizes import Array",
         "from deqmpc_core.mpc.kernels.stack import stack_array",
         "from deqmpc_core.mpc.kernels.vector import add_lane, index, lane_sum, larger, load, smaller",
@@ -107,15 +110,15 @@ def _source(system: System, horizon: int, substeps: int, part: str) -> str:
     ]
     bodies = [(Path(__file__).parent / f"{room}.py").read_text().split(_MARK)[1] for room in _PARTS[part]]
     bodies.append(_alone(bodies))
-    functions = [stage_source(system, part == "block")]
-    functions += [inequality_source(system)] if part != "block" else []
+    functions = [stage_source(system, part in _BLOCKS)]
+    functions += [inequality_source(system)] if part not in _BLOCKS else []
     functions += [curvature_source(system)] if part == "adjoint" else []
     return "\n".join([*header, *functions, *bodies])
 
 
 def _widths(system: System, part: str) -> list[str]:
     """Of vectors: a lane for each of eight knots, but of four samples, so that rows fit the registers."""
-    if part != "block":
+    if part not in _BLOCKS:
         return ["LANES = 8"]
     lanes, n, m = 4, system.n, system.m
     columns = next(count for count in (4, 3, 2, 1) if n % count == 0)

@@ -61,6 +61,23 @@ class BlockStep(NamedTuple):
     s: NDArray
 
 
+class BlockAdjoint(NamedTuple):
+    """An adjoint of LANES samples: iterate x (KNOTS, n), u (T, m), weights wx (T, n), wu (T, m), parameters
+    p, barrier tau (); limits' multipliers lam (T, 2, m), sx (KNOTS, n) and su (T, m), at first the seeds, and
+    seta (T, n); LANES numbers each."""
+
+    x: NDArray
+    u: NDArray
+    wx: NDArray
+    wu: NDArray
+    p: NDArray
+    tau: NDArray
+    lam: NDArray
+    sx: NDArray
+    su: NDArray
+    seta: NDArray
+
+
 class Samples(NamedTuple):
     """The arrays of a call, a row a sample: x0; x, u, eta, lam, status, info as the solver leaves them; data
     as in `Block`, one row where all samples share it."""
