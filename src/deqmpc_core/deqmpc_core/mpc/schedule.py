@@ -35,8 +35,9 @@ class Barrier:
     first, last: barrier tau at the start and the end. smallest: least slack of the first guess. shrink:
     factor of tau after a step whose line search kept more than `step_primal` and whose fraction to the
     boundary was above
-    `step_fraction`. curvature: share of the spheres' own curvature in the Hessian. tolerance: residual and
-    step at which a solve at the last tau has converged.
+    `step_fraction`. curvature: share of the spheres' own curvature in the Hessian. tolerance: residual at
+    which a solve at the last tau has converged, if its step (without curvature: what the next step will be,
+    going by the last two) is below 50 times as much.
     """
 
     first: float

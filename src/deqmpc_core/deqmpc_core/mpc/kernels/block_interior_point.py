@@ -34,7 +34,7 @@ OPTIONS: dict = {}
 
 CONVERGED, MAX_ITERATIONS, LINE_SEARCH_FAILED = 0, 2, 3
 NOT_FINITE, INFEASIBLE_BOUNDS = 4, 6
-HALVINGS, DAMPINGS = 10, 8
+HALVINGS, DAMPINGS, LEAST_RATE = 10, 8, 0.1
 
 
 @njit(**OPTIONS)
@@ -82,7 +82,7 @@ def begin(
                 j += NU
     b.tau[lane] = tau
     lanes.sample[lane], lanes.newton[lane], lanes.violation[lane] = i, 0, math.inf
-    lanes.nu[lane], lanes.damping[lane] = 1.0, 0.0
+    lanes.nu[lane], lanes.damping[lane], lanes.gone[lane] = 1.0, 0.0, 0.0
 
 
 @njit(**OPTIONS)
@@ -183,8 +183,10 @@ def settle(b: Block, lanes: Lanes, tolerance: float, numbers: Array) -> None:
     for lane in range(LANES):
         tau, gap = b.tau[lane], lanes.figures[2 * LANES + lane]
         lanes.cost[lane], lanes.violation[lane] = lanes.parts[lane], lanes.figures[LANES + lane]
-        small = lanes.length[lane] * lanes.moved[lane] <= 50.0 * tolerance
-        if tau <= last_tau and gap <= tolerance and small:
+        moved = lanes.scale[lane] * lanes.reach[lane] * lanes.moved[lane]
+        ahead = min(max(moved / max(lanes.gone[lane], 1e-300), LEAST_RATE), 1.0) * moved
+        lanes.gone[lane] = moved
+        if tau <= last_tau and gap <= tolerance and ahead <= 50.0 * tolerance:
             lanes.status[lane] = CONVERGED
             continue
         damping = lanes.damping[lane]
@@ -219,7 +221,8 @@ def new_lanes() -> Lanes:
     """Lanes without samples."""
     return Lanes(
         np.full(LANES, -1), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), room(1), room(1), room(1),
-        room(1), room(1), room(1), room(1), room(1), room(1), room(1), room(1), room(1), room(3), room(5),
+        room(1), room(1), room(1), room(1), room(1), room(1), room(1), room(1), room(1), room(1), room(3),
+        room(5),
     )  # fmt: skip
 
 

@@ -102,7 +102,8 @@ class Lanes(NamedTuple):
     """What decides for the sample in each lane, (LANES): its number (-1: none) and status; Newton steps,
     damping, smallest pivot; the merit's infeasibility weight nu, value and slope; largest primal step
     (`reach`), trial's share of it (`scale`) and product of both (`length`), dual step; largest entry of
-    (dx, du), cost and violation of the iterate. parts (3, LANES), figures (5, LANES): see `block_model`.
+    (dx, du) and of the step taken before (`gone`), cost and violation of the iterate. parts (3, LANES),
+    figures (5, LANES): see `block_model`.
     """
 
     sample: NDArray
@@ -118,6 +119,7 @@ class Lanes(NamedTuple):
     length: NDArray
     dual: NDArray
     moved: NDArray
+    gone: NDArray
     cost: NDArray
     violation: NDArray
     parts: NDArray

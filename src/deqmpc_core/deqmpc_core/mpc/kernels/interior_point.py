@@ -35,6 +35,7 @@ OPTIONS: dict = {}
 CONVERGED, MAX_ITERATIONS, LINE_SEARCH_FAILED = 0, 2, 3
 NOT_FINITE, INFEASIBLE_START, INFEASIBLE_BOUNDS = 4, 5, 6
 HALVINGS = 10
+LEAST_RATE = 0.1  # of one step's length to the last one's, as far as the end of a convex solve trusts it
 FAR = 1e12  # stands for an infinite control limit's distance, wherever u is
 
 
@@ -148,7 +149,8 @@ def interior_point(
         lam[i] = tau / s[i]
     status = MAX_ITERATIONS
     nu, damping, newton = 1.0, 0.0, 0
-    violation = math.inf
+    violation, gone = math.inf, 0.0
+    trusted = 1.0 if curvature > 0.0 else LEAST_RATE  # among spheres a solve may pause and go on
     while newton < iterations:
         newton += 1
         linearise(x, u, c.p, c.dt, d, J)
@@ -224,7 +226,10 @@ def interior_point(
         for i in range(n):
             violation = max(violation, h[i])
             gap = max(gap, abs(h[i] + s[i]))
-        if tau <= tau_end and gap <= tolerance and scale * reach * moved <= 50.0 * tolerance:
+        moved *= scale * reach
+        ahead = min(max(moved / max(gone, 1e-300), trusted), 1.0) * moved  # what the next step will be
+        gone = moved
+        if tau <= tau_end and gap <= tolerance and ahead <= 50.0 * tolerance:
             status = CONVERGED
             break
         damping = 0.0 if damping < 1e-5 else 0.01 * damping
