@@ -83,8 +83,8 @@ def test_a_failed_solve_keeps_the_plan_under_way(monkeypatch: pytest.MonkeyPatch
     plan, state = expert(Observation(x), expert.initial_state(2))
     solved = expert._solved
 
-    def failing(*arguments: Any) -> Candidate:
-        found = solved(*arguments)
+    def failing(*arguments: Any, **options: Any) -> Candidate:
+        found = solved(*arguments, **options)
         failed = torch.full_like(found.status, Status.MAX_ITERATIONS.code)
         return found._replace(status=failed, violation=torch.ones_like(found.value))
 

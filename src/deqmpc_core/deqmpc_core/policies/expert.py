@@ -18,7 +18,7 @@ def make_expert(config: PolicyConfig, task: Task, backend: str) -> Policy:
     """The expert that `task.expert` describes: by the augmented Lagrangian, or by climbing the reward."""
     task, numbers = task.for_expert(), task.expert
     if numbers.method == "interior_point":
-        solver = TrackingSolver(task, method="interior_point", backend=backend, starts=numbers.starts)
+        solver = TrackingSolver(task, method="interior_point", backend=backend)
         return RewardMpcPolicy(task, solver, replace(config, horizon=task.horizon))
     config = replace(config, horizon=task.horizon, al_iterations=numbers.al_iterations, newton_steps=4)
     solver = TrackingSolver(

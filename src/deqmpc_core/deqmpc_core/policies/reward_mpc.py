@@ -7,6 +7,7 @@ fixed point the plan is a local maximum of the reward itself.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
@@ -22,13 +23,14 @@ from deqmpc_core.policies.config import PolicyConfig
 from deqmpc_core.policies.merge import take_rows
 from deqmpc_core.policies.search import searched
 from deqmpc_core.tasks import Task
-from deqmpc_core.types import Iterate, Observation, Plan, SolverState, Spheres, Status
+from deqmpc_core.types import Iterate, Observation, Plan, SolverState, Spheres
 
 _SMALLEST = 0.02  # error [state units] below which the touching quadratic gets no narrower
 _ACCEPTED = 1e-3  # violation [state units] of a plan that may still be flown
 _EASED = (0.0, 0.03, 0.3)  # of the late weights, in the first solves of a cold plan
 _CALM = 0.5  # weight of every rate in those
 _FORBIDDEN = 1e6  # objective lost per unit of violation beyond it
+_UNDER_WAY = {"first": 0.003, "shrink": 0.1}  # barrier from a plan under way, which is nearly optimal
 
 
 class Candidate(NamedTuple):
@@ -44,8 +46,8 @@ class Candidate(NamedTuple):
 
 class RewardMpcPolicy(Policy):
     """Cold: the best of several first guesses, each solved `rounds` times. Warm: one solve a tick (or
-    `iterations`); a sample whose solve does not converge starts cold again, and keeps its old plan where that
-    fails too."""
+    `iterations`); a sample whose plan then breaks a constraint starts cold again, and keeps its old plan
+    where that fails too."""
 
     def __init__(self, task: Task, solver: TrackingSolver, config: PolicyConfig) -> None:
         super().__init__(task, solver, config)
@@ -90,10 +92,10 @@ class RewardMpcPolicy(Policy):
     ) -> tuple[Plan, PolicyState]:
         begun = perf_counter()
         kept = x, u = moved(self.task, state.solver, observation.x, knots)
-        best = self._solved(observation, x, u)
+        best = self._solved(observation, x, u, under_way=True)
         for _ in range(iterations - 1):
-            best = self._solved(observation, best.x, best.u)
-        lost = best.status != Status.CONVERGED.code
+            best = self._solved(observation, best.x, best.u, under_way=True)
+        lost = ~(best.violation <= _ACCEPTED)
         if lost.any():
             best = self._recovered(observation, kept, best, lost.nonzero()[:, 0])
         return self._answer(observation, best, begun)
@@ -122,17 +124,22 @@ class RewardMpcPolicy(Policy):
             state, _, _ = solver.backend.solve_interior(problem, guess, barrier)
             yield state.x, state.u
 
-    def _solved(self, observation: Observation, x: Tensor, u: Tensor, ease: float = 1.0) -> Candidate:
+    def _solved(
+        self, observation: Observation, x: Tensor, u: Tensor, ease: float = 1.0, under_way: bool = False
+    ) -> Candidate:
         """One solve from the plan x, u with the weights that touch the reward there; ease: `_target`."""
         goal, spheres, weight = self._target(observation, x, ease)
-        start = self.solver.initial_state(observation.x, 1, spheres)._replace(x=x, u=u)
-        solution = self.solver(
-            observation.x, goal, start, spheres=spheres, limits=observation.limits, state_weight=weight
+        problem = self.solver.problem(
+            observation.x, goal, spheres, state_weight=weight, limits=observation.limits
         )
-        value = self.objective(solution.x, solution.u)
-        value = value - _FORBIDDEN * (solution.info.violation - _ACCEPTED).clamp_min(0.0)
-        value = torch.nan_to_num(value, nan=-torch.inf)
-        return Candidate(solution.x, solution.u, solution.status, solution.info.violation, value)
+        barrier = self.solver.barrier(problem.radius.shape[1], True)
+        start = self.solver.initial_state(observation.x, 1, spheres)._replace(x=x, u=u)
+        state, status, numbers = self.solver.backend.solve_interior(
+            problem, start, replace(barrier, **_UNDER_WAY) if under_way else barrier
+        )
+        violation, value = numbers[:, 0], self.objective(state.x, state.u)
+        value = torch.nan_to_num(value - _FORBIDDEN * (violation - _ACCEPTED).clamp_min(0.0), nan=-torch.inf)
+        return Candidate(state.x, state.u, status, violation, value)
 
     def _target(
         self, observation: Observation, x: Tensor, ease: float = 1.0

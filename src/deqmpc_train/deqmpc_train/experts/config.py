@@ -29,7 +29,7 @@ class ExpertConfig:
     actor_rate: float = 2e-3
     critic_rate: float = 2e-3
     final_rate: float = 0.02
-    clip: float = 1.0
+    clip: float = 0.01
     critic_epochs: int = 4
     critic_batches: int = 4
     target_share: float = 0.3
