@@ -7,8 +7,6 @@ from deqmpc_core.policies.features import Features
 from deqmpc_core.tasks import Task
 from deqmpc_core.types import Spheres
 
-_FIRST_SPREAD = 0.4  # of the squashed control's half range, before any training
-
 
 def perceptron(inputs: int, hidden: int) -> nn.Sequential:
     """Two hidden layers, Linear-LayerNorm-ELU each."""
@@ -29,7 +27,7 @@ class Actor(nn.Module):
         self.features = Features(task)
         self.body = perceptron(self.features.width, hidden)
         self.outlet = nn.Linear(hidden, task.m)
-        self.log_std = nn.Parameter(torch.full((task.m,), _FIRST_SPREAD).log())
+        self.log_std = nn.Parameter(torch.zeros(task.m))
         nn.init.normal_(self.outlet.weight, std=0.01)
         nn.init.zeros_(self.outlet.bias)
 

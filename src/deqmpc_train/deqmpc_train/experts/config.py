@@ -12,7 +12,8 @@ class ExpertConfig:
 
     updates: of the actor, each over `environments` flights of `horizon` steps. discount, trace: gamma and
     lambda of TD(lambda). actor_rate, critic_rate: learning rates, falling linearly to final_rate times that;
-    clip: gradient norm. critic_epochs passes in critic_batches parts each; target_share of the critic goes
+    clip: gradient norm. first_spread: of the squashed control before any training, in half ranges.
+    critic_epochs passes in critic_batches parts each; target_share of the critic goes
     into its target after them. reward_unit: rewards are divided by it. obstacle_penalty: reward lost, in
     training alone, per square metre nearer than 0.3 m to a sphere; rate_penalty: per squared state unit of
     velocity, against going round and round. validate_every, checkpoint_every [updates].
@@ -30,6 +31,7 @@ class ExpertConfig:
     critic_rate: float = 2e-3
     final_rate: float = 0.02
     clip: float = 0.01
+    first_spread: float = 0.4
     critic_epochs: int = 4
     critic_batches: int = 4
     target_share: float = 0.3
@@ -84,12 +86,12 @@ class ExpertOverrides:
 
 _TUNED: dict[str, dict[str, Any]] = {
     "pendulum": {"updates": 600, "horizon": 32, "rate_penalty": 0.1},
-    "cartpole": {"updates": 1000, "horizon": 32},
-    "quadrotor": {"updates": 1500, "hidden": 128},
-    "qpole": {"updates": 2500, "hidden": 128, "horizon": 32},
-    "qpole_obs": {"updates": 2500, "hidden": 128, "horizon": 32},
-    "qpole_dyn_obs": {"updates": 2500, "hidden": 128, "horizon": 32},
-    "crazyflie": {"updates": 1500, "hidden": 128},
+    "cartpole": {"updates": 800, "horizon": 32},
+    "quadrotor": {"updates": 500, "hidden": 128, "first_spread": 0.1},
+    "qpole": {"updates": 800, "hidden": 128, "horizon": 32, "first_spread": 0.1},
+    "qpole_obs": {"updates": 800, "hidden": 128, "horizon": 32, "first_spread": 0.1},
+    "qpole_dyn_obs": {"updates": 800, "hidden": 128, "horizon": 32, "first_spread": 0.1},
+    "crazyflie": {"updates": 500, "hidden": 128, "first_spread": 0.1},
 }
 
 

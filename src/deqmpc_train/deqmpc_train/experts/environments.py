@@ -9,10 +9,12 @@ from deqmpc_core.tasks import Task
 from deqmpc_core.types import Spheres
 from deqmpc_sim.envs import episode_starts
 
+_RUNAWAY = 40.0  # m, rad, m/s or rad/s: a flying robot beyond it is lost, and its model no longer sound
+
 
 class Step(NamedTuple):
-    """after (N, n), with gradients; reward (N,), 0 after a failure; failed, ended (N,): ended flights (failed
-    or out of time) begin anew."""
+    """after (N, n), with gradients; reward (N,), 0 after a failure; failed (or run away), ended (N,): ended
+    flights (failed or out of time) begin anew."""
 
     after: Tensor
     reward: Tensor
@@ -44,7 +46,7 @@ class Environments:
         """One interval under u (N, m). Gradients flow from `after` back through x, until `cut`."""
         before, centers = self.x, self.centers
         after = self.task.step(before, u)
-        failed = self._failed(before.detach(), after.detach())
+        failed = self._failed(before.detach(), after.detach()) | self._ran_away(after.detach())
         if centers is not None:
             self.centers = self.task.moved(centers, before.detach())
         self.age = self.age + 1
@@ -75,3 +77,9 @@ class Environments:
     def _failed(self, before: Tensor, after: Tensor) -> Tensor:
         reasons = self.task.failures(before, after, self.centers)
         return torch.tensor([why is not None for why in reasons])
+
+    def _ran_away(self, x: Tensor) -> Tensor:
+        """Only where failing is worse than flying on: where rewards are positive."""
+        if self.task.system.mrp is None:
+            return torch.zeros(len(x), dtype=torch.bool)
+        return ~(x.abs().amax(1) <= _RUNAWAY)

@@ -47,6 +47,7 @@ class ExpertTrainer:
         torch.manual_seed(config.seed)
         self.policy = expert_policy(config, self.task)
         self.actor = _actor(self.policy)
+        self.actor.log_std.data.fill_(math.log(config.first_spread))
         self.critic = Critic(self.actor.features.width, config.hidden)
         self.target = copy.deepcopy(self.critic).requires_grad_(False)
         self.best, self.best_return = copy.deepcopy(self.actor), -math.inf
