@@ -37,7 +37,7 @@ test: build $(STAMPS)/dev
 
 accept: build $(STAMPS)/dev
 	@test -n "$(N)" || { echo "deqmpc: which issue? run: make accept N=2" >&2; exit 2; }
-	$(BIN)/python -m pytest -m accept tests/acceptance/test_issue_$(N).py $(ARGS)
+	$(BIN)/python -m pytest -m accept $(wildcard tests/acceptance/test_issue_$(N)*.py) $(ARGS)
 
 env: $(STAMPS)/env
 
