@@ -8,6 +8,7 @@ from torch.nn import functional
 from deqmpc_core.nets.anderson import AndersonConfig, FixedPoint, anderson
 from deqmpc_core.nets.layers import ConvBlock, TemporalConv, TemporalGroupNorm
 from deqmpc_core.nets.network import NetworkAnswer, NetworkShape, WaypointNetwork
+from deqmpc_core.nets.obstacles import ObstacleNetwork, Scene
 
 WIDENING = 4
 PHANTOM_STEPS = 3
@@ -44,9 +45,10 @@ class EquilibriumNetwork(WaypointNetwork):
     """
 
     def __init__(
-        self, shape: NetworkShape, config: AndersonConfig | None = None, phantom_steps: int = PHANTOM_STEPS
-    ) -> None:
-        super().__init__(shape)
+        self, shape: NetworkShape, config: AndersonConfig | None = None, phantom_steps: int = PHANTOM_STEPS,
+        obstacles: ObstacleNetwork | None = None, weighs: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(shape, obstacles, weighs)
         self.config = config or AndersonConfig()
         self.phantom_steps = phantom_steps
         self.cell = FixedPointLayer(shape.hidden)
@@ -65,11 +67,13 @@ class EquilibriumNetwork(WaypointNetwork):
         with torch.no_grad():
             return anderson(cell, z, self.config)
 
-    def forward(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
-        """x0 (B, n), plan (B, T, n), z (B, T, h) of the last round -> theta, z and the relative residual."""
-        injection = self.embed(x0, plan)
+    def forward(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
+        """x0 (B, n), plan (B, T, n), z (B, T, h) of the last round, the spheres -> theta and what else it
+        predicts, z and the relative residual."""
+        around = self.look(x0, plan, scene)
+        injection = self.embed(x0, plan, around)
         found = self.find_fixed_point(injection, z)
         latent = found.z
         for _ in range(self.phantom_steps):
             latent = self.cell(latent, injection)
-        return NetworkAnswer(self.decode(x0, self.head(latent)), latent.detach(), found.residual)
+        return self.answer(x0, self.head(latent), latent.detach(), found.residual, around)
