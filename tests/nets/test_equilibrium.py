@@ -16,6 +16,7 @@ from deqmpc_core.nets import (
     WaypointNetwork,
     anderson,
 )
+from deqmpc_core.nets.evaluator import Evaluator
 
 SHAPE = NetworkShape(n=6, q=3, horizon=5, hidden=16, dt=0.1)
 TIGHT = AndersonConfig(evaluations=200, tolerance=1e-11)
@@ -43,7 +44,7 @@ def test_fixed_point_and_phantom_gradient_equal_torchdeq() -> None:
         return tau * net.cell(z, injection) + (1 - tau) * z
 
     with torch.no_grad():
-        ours = net.find_fixed_point(injection, net.latent(4))
+        ours = anderson(Evaluator(net.cell, injection), net.latent(4), net.config)
         theirs, _, _ = get_solver("anderson")(
             cell, net.latent(4), max_iter=300, tol=1e-10, stop_mode="rel", lam=1e-9
         )
