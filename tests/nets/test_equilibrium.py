@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torchdeq.grad import backward_factory
-from torchdeq.solver import get_solver
 
 from deqmpc_core.nets import (
     AndersonConfig,
@@ -36,6 +34,9 @@ def data(batch: int) -> tuple[Tensor, Tensor]:
 
 
 def test_fixed_point_and_phantom_gradient_equal_torchdeq() -> None:
+    reason = "torchdeq is the oracle: pip install -r requirements-dev.txt"
+    backward_factory = pytest.importorskip("torchdeq.grad", reason=reason).backward_factory
+    get_solver = pytest.importorskip("torchdeq.solver", reason=reason).get_solver
     net = network()
     x0, plan = data(4)
     injection = net.embed(x0, plan)

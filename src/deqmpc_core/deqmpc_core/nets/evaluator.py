@@ -9,6 +9,8 @@ from torch import Tensor
 
 from deqmpc_core.nets.layers import TAPS, FixedPointLayer, TemporalGroupNorm
 
+_FEW = 16  # rows; products of so few are faster with weights that lie column by column
+
 
 class Evaluator:
     """d(., injection) for an injection (B, T, h); every call overwrites the arrays but returns a fresh
@@ -26,7 +28,8 @@ class Evaluator:
         self._wide = injection.new_empty(batch * knots, cell.widen.weight.shape[0])
         self._parts = injection.new_empty(batch * knots, width)
         self._total, self._offset = torch.empty_like(injection), injection + cell.narrow.bias
-        self._widen, self._narrow = cell.widen.weight.flatten(1).t(), cell.narrow.weight.flatten(0, 1).t()
+        few = batch * knots <= _FEW
+        self._widen, self._narrow = cell.widen.columns(few), cell.narrow.columns(few)
         shape = (batch, knots)
         self._wide_norm = _Norm(self._wide.unflatten(0, shape), cell.wide_norm)
         self._inner_norm, self._outer_norm = (

@@ -75,6 +75,18 @@ class TemporalConv(nn.Module):
         bound = 1.0 / math.sqrt(TAPS * inputs)
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
+        self._columns: tuple[tuple[int, int], Tensor] | None = None
+
+    def columns(self, contiguous: bool) -> Tensor:
+        """The matrix that multiplies from the right, (3 inputs, outputs) of a layer that gathers and
+        (inputs, 3 outputs) else; contiguous: as a copy, kept until the weights change."""
+        matrix = (self.weight.flatten(1) if self.gathers else self.weight.flatten(0, 1)).detach().t()
+        if not contiguous or self.weight.is_inference():
+            return matrix
+        key = self.weight.data_ptr(), self.weight._version
+        if self._columns is None or self._columns[0] != key:
+            self._columns = key, matrix.contiguous()
+        return self._columns[1]
 
     def kernel(self) -> Tensor:
         """The weights as torch.nn.Conv1d lays them out: (outputs, inputs, 3)."""
