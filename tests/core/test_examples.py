@@ -44,3 +44,10 @@ def test_the_mass_is_recovered_from_an_experts_controls() -> None:
     masses = example.recover()
     assert abs(masses[0] / example.TRUE_MASS - 1.0) > 0.1
     assert abs(masses[-1] / example.TRUE_MASS - 1.0) < 1e-3
+
+
+def test_the_weights_of_the_rates_are_learned_beside_the_waypoints() -> None:
+    history = _example("velocity_weights").train()
+    (first, factor), (last, learned) = history[0], history[-1]
+    assert factor == 1.0 and learned > 1.2
+    assert last < 0.6 * first

@@ -93,11 +93,14 @@ class Observation(NamedTuple):
 
 
 class Iterate(NamedTuple):
-    """One DEQ-MPC round: x (B,T+1,n), u (B,T,m), theta (B,T,n)."""
+    """One DEQ-MPC round: x (B,T+1,n), u (B,T,m), theta (B,T,n); what else the network predicted, None where
+    it did not: centers (B,T,k,3) of the spheres [m], state_weight (B,T,n)."""
 
     x: Tensor
     u: Tensor
     theta: Tensor
+    centers: Tensor | None = None
+    state_weight: Tensor | None = None
 
 
 class Plan(NamedTuple):

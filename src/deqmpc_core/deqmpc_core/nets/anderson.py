@@ -56,12 +56,11 @@ class _Search:
 
     def __init__(self, start: Tensor, config: AndersonConfig) -> None:
         self.config = config
-        self.first = start.flatten(1)
+        self.first = self.best = start.flatten(1)
         (batch, size), slots = self.first.shape, min(config.memory, config.evaluations)
         self.units, self.votes = start.new_empty(batch, slots, size), start.new_empty(batch, slots, size)
         self.inverses = start.new_empty(batch, slots)
         self.ridge = config.damping * torch.eye(slots, dtype=start.dtype, device=start.device)
-        self.best = self.first.clone()
         self.residual = start.new_full((batch,), torch.inf)
         self.spent = torch.zeros(batch, dtype=torch.long, device=start.device)
         self.rows: Tensor | None = None
@@ -71,6 +70,8 @@ class _Search:
         """The point to evaluate: the start, then the mix with the smallest linearised residual, (A, d)."""
         if turn == 0:
             return self.first
+        if turn == 1:
+            return self.votes[:, 0]
         known = min(turn, self.units.shape[1])
         weights = self._weights(self.units[:, :known], self.inverses[:, :known])
         return torch.bmm(weights.mT, self.votes[:, :known])[:, 0]
@@ -78,19 +79,26 @@ class _Search:
     def record(self, turn: int, z: Tensor, image: Tensor) -> None:
         """Store an evaluation, keep it where it is a sample's best, and let the finished samples go."""
         slot, gap = turn % self.units.shape[1], image - z
-        length = gap.norm(dim=1)
-        inverse = 1.0 / length.clamp_min(torch.finfo(z.dtype).tiny ** 0.5)
+        length = torch.linalg.vector_norm(gap, dim=1)
+        tiny = torch.finfo(z.dtype).tiny
+        inverse = length.clamp_min(tiny**0.5).reciprocal()
         torch.mul(gap, inverse[:, None], out=self.units[:, slot])
         torch.add(image, gap, alpha=self.config.beta - 1.0, out=self.votes[:, slot])
         self.inverses[:, slot] = inverse
-        residual = length / image.norm(dim=1).clamp_min(torch.finfo(z.dtype).tiny)
+        residual = length / torch.linalg.vector_norm(image, dim=1).clamp_min(tiny)
         self._keep_best(image, residual)
         running = residual >= self.config.tolerance
         if not running.all():
             self._retain(running)
 
     def _keep_best(self, image: Tensor, residual: Tensor) -> None:
-        rows = slice(None) if self.rows is None else self.rows
+        if self.rows is None:
+            better = residual < self.residual
+            self.best = torch.where(better[:, None], image, self.best)
+            self.residual = torch.where(better, residual, self.residual)
+            self.spent += 1
+            return
+        rows = self.rows
         better = residual < self.residual[rows]
         self.best[rows] = torch.where(better[:, None], image, self.best[rows])
         self.residual[rows] = torch.where(better, residual, self.residual[rows])
@@ -98,9 +106,11 @@ class _Search:
 
     def _retain(self, running: Tensor) -> None:
         kept = running.nonzero()[:, 0]
+        self.done = kept.numel() == 0
+        if self.done:
+            return
         self.rows = kept if self.rows is None else self.rows[kept]
         self.units, self.votes, self.inverses = self.units[kept], self.votes[kept], self.inverses[kept]
-        self.done = kept.numel() == 0
 
     def _weights(self, units: Tensor, inverses: Tensor) -> Tensor:
         """Weights a (A, k, 1), sum 1, of least |sum_i a_i gap_i|; unit rows make the damping scale-free."""

@@ -15,6 +15,10 @@ from deqmpc_core.errors import ConfigError
 
 TAPS = 3
 GROUPS = 4
+WIDENING = 4
+# A start at which d contracts: median residual after 6 evaluations 0.004, with unit gains 0.1 (h = 64).
+_FEEDBACK_GAIN = 0.25
+_INJECTION_GAIN = 2.0
 
 
 def _neighbours(x: Tensor) -> Tensor:
@@ -71,6 +75,18 @@ class TemporalConv(nn.Module):
         bound = 1.0 / math.sqrt(TAPS * inputs)
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
+        self._columns: tuple[tuple[int, int], Tensor] | None = None
+
+    def columns(self, contiguous: bool) -> Tensor:
+        """The matrix that multiplies from the right, (3 inputs, outputs) of a layer that gathers and
+        (inputs, 3 outputs) else; contiguous: as a copy, kept until the weights change."""
+        matrix = (self.weight.flatten(1) if self.gathers else self.weight.flatten(0, 1)).detach().t()
+        if not contiguous or self.weight.is_inference():
+            return matrix
+        key = self.weight.data_ptr(), self.weight._version
+        if self._columns is None or self._columns[0] != key:
+            self._columns = key, matrix.contiguous()
+        return self._columns[1]
 
     def kernel(self) -> Tensor:
         """The weights as torch.nn.Conv1d lays them out: (outputs, inputs, 3)."""
@@ -131,3 +147,24 @@ class NodeEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Embed each knot on its own."""
         return functional.relu(self.norm(self.linear(x)))
+
+
+class FixedPointLayer(nn.Module):
+    """d(z, injection): (B, T, h) -> (B, T, h), bounded by its last group norm."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.widen = TemporalConv(hidden, WIDENING * hidden)
+        self.wide_norm = TemporalGroupNorm(WIDENING * hidden)
+        self.narrow = TemporalConv(WIDENING * hidden, hidden)
+        self.inner_norm = TemporalGroupNorm(hidden)
+        self.outer_norm = TemporalGroupNorm(hidden)
+        with torch.no_grad():
+            self.narrow.weight.mul_(_FEEDBACK_GAIN)
+            self.inner_norm.weight.fill_(_INJECTION_GAIN)
+
+    def forward(self, z: Tensor, injection: Tensor) -> Tensor:
+        """One evaluation of d."""
+        y = self.wide_norm(functional.relu(self.widen(z)))
+        update = self.inner_norm(injection + self.narrow(y))
+        return self.outer_norm(functional.relu(z + update))

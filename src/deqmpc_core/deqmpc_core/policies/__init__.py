@@ -2,15 +2,17 @@
 
 from deqmpc_core.policies.actor import Actor
 from deqmpc_core.policies.actor_policy import ActorPolicy
-from deqmpc_core.policies.base import Policy, PolicyInfo, PolicyState
+from deqmpc_core.policies.bare import BarePolicy
+from deqmpc_core.policies.base import Policy
 from deqmpc_core.policies.build import make_network, make_policy
-from deqmpc_core.policies.config import EXPERTS, LEARNED, UNLEARNED, VARIANTS, PolicyConfig
+from deqmpc_core.policies.config import EXPERTS, LEARNED, UNLEARNED, VARIANTS, PolicyConfig, obstacle_mode
 from deqmpc_core.policies.deq_mpc import DeqMpcPolicy
 from deqmpc_core.policies.diff_mpc import DiffMpcPolicy
 from deqmpc_core.policies.expert import ExpertPolicy
 from deqmpc_core.policies.goal_mpc import GoalMpcPolicy
 from deqmpc_core.policies.hover import HoverPolicy
 from deqmpc_core.policies.reward_mpc import RewardMpcPolicy
+from deqmpc_core.policies.state import PolicyInfo, PolicyState
 from deqmpc_core.policies.straight_line import StraightLinePolicy
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "VARIANTS",
     "Actor",
     "ActorPolicy",
+    "BarePolicy",
     "DeqMpcPolicy",
     "DiffMpcPolicy",
     "ExpertPolicy",
@@ -33,4 +36,5 @@ __all__ = [
     "StraightLinePolicy",
     "make_network",
     "make_policy",
+    "obstacle_mode",
 ]

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from deqmpc_core.errors import ConfigError
-from deqmpc_core.nets import NetworkAnswer
+from deqmpc_core.nets import NetworkAnswer, Scene
 from deqmpc_core.policies.actor import Actor
-from deqmpc_core.policies.base import Policy, PolicyInfo, PolicyState
+from deqmpc_core.policies.base import Policy
+from deqmpc_core.policies.state import PolicyInfo, PolicyState
 from deqmpc_core.types import Iterate, Observation, Plan, Spheres, Status
 
 
@@ -19,7 +20,7 @@ class ActorPolicy(Policy):
         """Nothing: (B, 0)."""
         return x0.new_zeros(x0.shape[0], 0)
 
-    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
+    def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
         """The knots 1..T that the actor leads to."""
         return NetworkAnswer(self.rolled(x0, None)[0][:, 1:], z, torch.zeros_like(x0[:, 0]))
 
@@ -36,7 +37,7 @@ class ActorPolicy(Policy):
             states.append(system.to_branch(after, states[-1]))
         return torch.stack(states, 1), torch.stack(controls, 1)
 
-    def unroll(
+    def _tick(
         self,
         observation: Observation,
         state: PolicyState,

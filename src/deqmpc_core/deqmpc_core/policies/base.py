@@ -5,38 +5,19 @@ state.
 """
 
 from abc import ABC, abstractmethod
-from time import perf_counter
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from deqmpc_core.errors import ConfigError, ShapeError
 from deqmpc_core.mpc import TrackingSolver
-from deqmpc_core.nets import NetworkAnswer, WaypointNetwork
+from deqmpc_core.nets import NetworkAnswer, Scene, WaypointNetwork
 from deqmpc_core.policies.actor import Actor
 from deqmpc_core.policies.config import PolicyConfig
 from deqmpc_core.policies.merge import merge_plans, merge_states, take_rows
+from deqmpc_core.policies.state import PolicyState, Tally, later
 from deqmpc_core.tasks import Task
-from deqmpc_core.types import Iterate, Observation, Plan, SolverState, Spheres
-
-
-class PolicyState(NamedTuple):
-    """The last tick's solver state, the policy's memory z (B, ...), and warm (B,): False means start cold."""
-
-    solver: SolverState
-    z: Tensor
-    warm: Tensor
-
-
-class PolicyInfo(NamedTuple):
-    """Wall time of the call in network and solver [ms]; per sample and round the fixed-point residual of the
-    network and the largest constraint violation, each (rounds, B)."""
-
-    network_ms: float
-    solver_ms: float
-    residual: Tensor
-    violation: Tensor
+from deqmpc_core.types import Iterate, Observation, Plan, Spheres
 
 
 class Policy(ABC):
@@ -54,8 +35,9 @@ class Policy(ABC):
         self.task, self.solver, self.config, self.network = task, solver, config, network
 
     @abstractmethod
-    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
-        """Waypoints from x0 (B, n), the solver's states (B, T, n) and the memory z (Eq. 9)."""
+    def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
+        """Waypoints from x0 (B, n), the solver's states (B, T, n), the memory z and what is seen of spheres
+        (Eq. 9)."""
 
     @abstractmethod
     def memory(self, x0: Tensor) -> Tensor:
@@ -64,6 +46,10 @@ class Policy(ABC):
     def obstacles(self, seen: Spheres | None) -> Spheres | None:
         """What the solver keeps clear of: the spheres the observation brings, None for the task's own."""
         return seen
+
+    def scene(self, observation: Observation, estimate: Tensor | None) -> Scene | None:
+        """What `propose` sees of the spheres; estimate (B, T, k, 3): predicted before. None: nothing."""
+        return None
 
     def initial_state(self, batch: int, plan: Plan | None = None) -> PolicyState:
         """A cold state for `batch` samples, or a warm one around a plan of knots 0..T already under way."""
@@ -77,12 +63,12 @@ class Policy(ABC):
     def __call__(
         self, observation: Observation, state: PolicyState, iterations: int = 1, knots: float = 1.0
     ) -> tuple[Plan, PolicyState]:
-        """One tick without gradients: cold samples run N rounds, warm ones `iterations` of them.
+        """Act, without gradients: cold samples run N rounds, warm ones `iterations` of them.
 
         knots: how many intervals have passed since the tick that `state` comes from.
         """
         with torch.inference_mode():
-            return self.unroll(observation, state, iterations, knots)
+            return self._tick(observation, state, iterations, knots)
 
     def unroll(
         self,
@@ -92,7 +78,18 @@ class Policy(ABC):
         knots: float = 1.0,
         through: bool = True,
     ) -> tuple[Plan, PolicyState]:
-        """The same with gradients to the network; through=False cuts them between rounds."""
+        """What training supervises, with gradients to the network: the same tick, but of a bare network its
+        prediction alone. through=False cuts the gradients between rounds."""
+        return self._tick(observation, state, iterations, knots, through)
+
+    def _tick(
+        self,
+        observation: Observation,
+        state: PolicyState,
+        iterations: int = 1,
+        knots: float = 1.0,
+        through: bool = True,
+    ) -> tuple[Plan, PolicyState]:
         self._check(observation, state, iterations)
         observation, warm = observation._replace(x=observation.x.to(torch.float64)), state.warm
         if warm.all():
@@ -108,14 +105,16 @@ class Policy(ABC):
     def _cold(self, observation: Observation, through: bool) -> tuple[Plan, PolicyState]:
         spheres = self.obstacles(observation.spheres)
         solver = self.solver.initial_state(observation.x, self._cold_iterations, spheres)
-        return self._alternate(observation, solver, self.memory(observation.x), self.config.rounds, through)
+        begin = PolicyState(solver, self.memory(observation.x), solver.penalty > 0)
+        return self._alternate(observation, begin, self.config.rounds, through)
 
     def _warm(
         self, observation: Observation, state: PolicyState, iterations: int, knots: float, through: bool
     ) -> tuple[Plan, PolicyState]:
         total = self.config.al_iterations * iterations
         solver = self.solver.shift(state.solver, observation.x, knots=knots, al_iterations=total)
-        return self._alternate(observation, solver, state.z, iterations, through)
+        begin = PolicyState(solver, state.z, state.warm, later(state.centers, knots))
+        return self._alternate(observation, begin, iterations, through)
 
     def _mixed(
         self, observation: Observation, state: PolicyState, iterations: int, knots: float, through: bool
@@ -123,33 +122,51 @@ class Policy(ABC):
         """Cold and warm samples each run their own schedule; the last common rounds are reported."""
         groups = ((~state.warm).nonzero()[:, 0], state.warm.nonzero()[:, 0])
         parts = [
-            self.unroll(take_rows(observation, rows), take_rows(state, rows), iterations, knots, through)
+            self._tick(take_rows(observation, rows), take_rows(state, rows), iterations, knots, through)
             for rows in groups
         ]
         order = torch.argsort(torch.cat(groups))
         return merge_plans([plan for plan, _ in parts], order), merge_states([s for _, s in parts], order)
 
     def _alternate(
-        self, observation: Observation, solver: SolverState, z: Tensor, rounds: int, through: bool
+        self, observation: Observation, begin: PolicyState, rounds: int, through: bool
     ) -> tuple[Plan, PolicyState]:
+        """Eqs. 9 and 10 from `begin` on: tau^0, z and the spheres' predicted centres of an earlier tick."""
         x0, spheres, m = observation.x, self.obstacles(observation.spheres), self.config.al_iterations
         calls, each = (rounds, m) if self.asks_every_round else (1, m * rounds)
-        plan, tally, iterates = solver.x[:, 1:], _Tally(), []
+        solver, z, centers = begin.solver, begin.z, begin.centers
+        scene, plan, tally, iterates = self.scene(observation, centers), solver.x[:, 1:], Tally(), []
         solution = None
         for _ in range(calls):
             tally.start()
-            theta, z, residual = self.propose(x0, plan, z)
-            tally.network_done(residual)
-            solution = self.solver(x0, theta, solver, each, spheres, limits=observation.limits)
+            answer = self.propose(x0, plan, z, scene)
+            z, centers, weight = answer.z, answer.centers, self._state_weight(answer)
+            if scene is not None and centers is not None:
+                spheres = Spheres(centers, scene.radius)
+                scene = scene._replace(estimate=centers if through else centers.detach())
+            tally.network_done(answer.residual)
+            solution = self.solver(
+                x0, answer.theta, solver, each, spheres, limits=observation.limits, state_weight=weight
+            )
             tally.solver_done(solution.info.violation)
             solver = solution.state
             plan = solution.x[:, 1:] if through else solution.x[:, 1:].detach()
-            iterates.append(Iterate(solution.x, solution.u, theta))
+            iterates.append(Iterate(solution.x, solution.u, answer.theta, centers, weight))
         assert solution is not None
         warm = torch.ones(x0.shape[0], dtype=torch.bool, device=x0.device)
         last = iterates[-1]
         result = Plan(last.x, last.u, last.theta, tuple(iterates), solution.status, tally.info())
-        return result, PolicyState(solver, z, warm)
+        kept = None if centers is None else centers.detach()
+        return result, PolicyState(solver, z, warm, kept)
+
+    def _state_weight(self, answer: NetworkAnswer) -> Tensor | None:
+        """The task's state weights (B, T, n) with the rates' scaled as the network asks; None: as they
+        are."""
+        if answer.rate_factor is None:
+            return None
+        q, own = self.task.q, self.task.state_weight.to(answer.theta)
+        rates = own[q:] * answer.rate_factor
+        return torch.cat((own[:q].expand(*rates.shape[:2], q), rates), -1)
 
     def _check(self, observation: Observation, state: PolicyState, iterations: int) -> None:
         x = observation.x
@@ -162,29 +179,3 @@ class Policy(ABC):
             )
         if iterations < 1:
             raise ConfigError(f"iterations must be at least 1, got {iterations}")
-
-
-class _Tally:
-    """Times and residuals of a call's rounds."""
-
-    def __init__(self) -> None:
-        self.network = self.solver = self.mark = 0.0
-        self.residuals: list[Tensor] = []
-        self.violations: list[Tensor] = []
-
-    def start(self) -> None:
-        self.mark = perf_counter()
-
-    def network_done(self, residual: Tensor) -> None:
-        now = perf_counter()
-        self.network, self.mark = self.network + now - self.mark, now
-        self.residuals.append(residual)
-
-    def solver_done(self, violation: Tensor) -> None:
-        self.solver += perf_counter() - self.mark
-        self.violations.append(violation)
-
-    def info(self) -> PolicyInfo:
-        return PolicyInfo(
-            1e3 * self.network, 1e3 * self.solver, torch.stack(self.residuals), torch.stack(self.violations)
-        )

@@ -1,15 +1,20 @@
 """From a configuration to a policy."""
 
+from deqmpc_core.errors import ConfigError
 from deqmpc_core.mpc import TrackingSolver
 from deqmpc_core.nets import (
     AndersonConfig,
     EquilibriumNetwork,
     FeedForwardNetwork,
     NetworkShape,
+    ObstacleNetwork,
+    ObstacleShape,
     WaypointNetwork,
+    obstacle_width,
 )
 from deqmpc_core.policies.actor import Actor
 from deqmpc_core.policies.actor_policy import ActorPolicy
+from deqmpc_core.policies.bare import BarePolicy
 from deqmpc_core.policies.base import Policy
 from deqmpc_core.policies.config import PolicyConfig
 from deqmpc_core.policies.deq_mpc import DeqMpcPolicy
@@ -25,10 +30,14 @@ CLASSES: dict[str, type[Policy]] = {
     "deqmpc-nn": DeqMpcPolicy,
     "diffmpc-deq": DiffMpcPolicy,
     "diffmpc-nn": DiffMpcPolicy,
+    "deq": BarePolicy,
+    "nn": BarePolicy,
     "goal-mpc": GoalMpcPolicy,
     "hover": HoverPolicy,
     "straight-line": StraightLinePolicy,
 }
+
+_SLOWEST = 0.01  # m/s, the smallest unit of spheres' motion
 
 
 def make_network(config: PolicyConfig, task: Task) -> WaypointNetwork | None:
@@ -36,10 +45,28 @@ def make_network(config: PolicyConfig, task: Task) -> WaypointNetwork | None:
     if not config.learned:
         return None
     shape = NetworkShape(task.n, task.q, config.horizon, config.hidden, task.dt)
-    if config.variant.endswith("-nn"):
-        return FeedForwardNetwork(shape)
+    weighs, obstacles = "velocity_weights" in config.predicts, _obstacle_network(config, task)
+    if not _equilibrium(config):
+        return FeedForwardNetwork(shape, obstacles, weighs)
     search = AndersonConfig(config.memory, config.beta, config.tolerance, config.evaluations)
-    return EquilibriumNetwork(shape, search, config.phantom_steps)
+    return EquilibriumNetwork(shape, search, config.phantom_steps, obstacles, weighs)
+
+
+def _equilibrium(config: PolicyConfig) -> bool:
+    return config.variant.rpartition("-")[2] == "deq"
+
+
+def _obstacle_network(config: PolicyConfig, task: Task) -> ObstacleNetwork | None:
+    """The network that sees the task's spheres, None where the policy sees none."""
+    if config.obstacles == "unseen":
+        return None
+    if task.spheres is None or task.system.position is None:
+        raise ConfigError(f"obstacles: task '{task.name}' has no spheres; expected 'unseen'")
+    speed = max(getattr(task, "obstacle_speed", 0.0), _SLOWEST)
+    width, predicts = obstacle_width(config.hidden), config.obstacles == "predicted"
+    return ObstacleNetwork(ObstacleShape(
+        task.n, task.system.position, config.horizon, width, task.dt, speed, predicts, _equilibrium(config)
+    ))  # fmt: skip
 
 
 def make_policy(config: PolicyConfig, task: Task | None = None, backend: str = "native") -> Policy:
@@ -54,6 +81,7 @@ def make_policy(config: PolicyConfig, task: Task | None = None, backend: str = "
         penalty_max=config.mu_max,
         growth=config.gamma,
         newton_steps=config.newton_steps,
+        adjoint=config.adjoint,
     )
     if config.variant == "expert-rl":
         return ActorPolicy(task, solver, config, Actor(task, config.hidden))

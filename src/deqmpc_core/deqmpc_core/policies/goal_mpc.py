@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from deqmpc_core.nets import NetworkAnswer
+from deqmpc_core.nets import NetworkAnswer, Scene
 from deqmpc_core.policies.base import Policy
 
 
@@ -13,7 +13,7 @@ class GoalMpcPolicy(Policy):
         """Nothing: (B, 0)."""
         return x0.new_zeros(x0.shape[0], 0)
 
-    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
+    def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
         """The goal at every knot, its angles on the branch of x0."""
         goal = self.task.system.to_branch(self.task.goal.to(x0).expand_as(x0), x0)
         return NetworkAnswer(goal[:, None].expand(plan.shape).contiguous(), z, x0.new_zeros(x0.shape[0]))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from deqmpc_core.errors import ConfigError
-from deqmpc_core.nets import NetworkAnswer
+from deqmpc_core.nets import NetworkAnswer, Scene
 from deqmpc_core.policies.base import Policy
 from deqmpc_core.tasks import Task
 
@@ -24,7 +24,7 @@ class HoverPolicy(Policy):
         """Where to stay."""
         return x0[:, position_block(self.task)].clone()
 
-    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
+    def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
         """The held position, at rest."""
         theta = self.task.goal.to(x0).repeat(plan.shape[0], plan.shape[1], 1)
         theta[..., position_block(self.task)] = z[:, None]

@@ -1,10 +1,12 @@
 """Policies with a network: DEQ-MPC asks it every round, Diff-MPC once."""
 
+import torch
 from torch import Tensor
 
-from deqmpc_core.errors import ConfigError
-from deqmpc_core.nets import WaypointNetwork
+from deqmpc_core.errors import ConfigError, ShapeError
+from deqmpc_core.nets import Scene, WaypointNetwork
 from deqmpc_core.policies.base import Policy
+from deqmpc_core.types import Observation
 
 
 class LearnedPolicy(Policy):
@@ -18,3 +20,23 @@ class LearnedPolicy(Policy):
     def memory(self, x0: Tensor) -> Tensor:
         """A cold latent."""
         return self._network().latent(x0.shape[0])
+
+    def scene(self, observation: Observation, estimate: Tensor | None) -> Scene | None:
+        """The spheres the observation brings, else the task's own; where they were not predicted before, they
+        are thought to rest."""
+        spheres = observation.spheres or self.task.spheres
+        if self._network().obstacles is None or spheres is None:
+            return None
+        x0, center, since = observation.x, spheres.center.to(observation.x), 0
+        if center.ndim == 4:
+            center, since = center[:, 0], 1
+        center = center.expand(x0.shape[0], -1, 3)
+        if estimate is None:
+            estimate = center[:, None].expand(-1, self.config.horizon, -1, -1)
+        elif estimate.shape[2] != center.shape[1]:
+            raise ShapeError(
+                f"the observation has {center.shape[1]} spheres, the tick before had {estimate.shape[2]}; "
+                "start cold with initial_state(batch)"
+            )
+        radius = torch.as_tensor(spheres.radius, dtype=x0.dtype, device=x0.device).expand(center.shape[:2])
+        return Scene(center, since, estimate, radius)

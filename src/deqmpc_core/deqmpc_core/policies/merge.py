@@ -22,8 +22,10 @@ def take_rows(value: Any, rows: Tensor) -> Any:
 
 
 def merge_states(parts: list[Any], order: Tensor) -> Any:
-    """Concatenate (nested) tuples of tensors along the batch and put the samples in order."""
+    """Concatenate (nested) tuples of tensors along the batch and put the samples in order; None stays."""
     first = parts[0]
+    if first is None:
+        return None
     if isinstance(first, Tensor):
         return torch.cat(parts)[order]
     return _rebuild(first, [merge_states(list(group), order) for group in zip(*parts, strict=True)])

@@ -17,11 +17,12 @@ from torch import Tensor
 from deqmpc_core.mpc import TrackingSolver
 from deqmpc_core.mpc.starts import cold_starts
 from deqmpc_core.mpc.warm_start import advance
-from deqmpc_core.nets import NetworkAnswer
-from deqmpc_core.policies.base import Policy, PolicyInfo, PolicyState
+from deqmpc_core.nets import NetworkAnswer, Scene
+from deqmpc_core.policies.base import Policy
 from deqmpc_core.policies.config import PolicyConfig
 from deqmpc_core.policies.merge import take_rows
 from deqmpc_core.policies.search import searched
+from deqmpc_core.policies.state import PolicyInfo, PolicyState
 from deqmpc_core.tasks import Task
 from deqmpc_core.types import Iterate, Observation, Plan, SolverState, Spheres
 
@@ -58,7 +59,7 @@ class RewardMpcPolicy(Policy):
         """Nothing: (B, 0)."""
         return x0.new_zeros(x0.shape[0], 0)
 
-    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
+    def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
         """The goal at every knot, its angles on the branch of the plan's."""
         return NetworkAnswer(goal_near(self.task, plan), z, x0.new_zeros(x0.shape[0]))
 

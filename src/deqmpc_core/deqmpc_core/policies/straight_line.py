@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from deqmpc_core.nets import NetworkAnswer
+from deqmpc_core.nets import NetworkAnswer, Scene
 from deqmpc_core.policies.base import Policy
 from deqmpc_core.policies.hover import position_block
 from deqmpc_core.types import Spheres
@@ -22,7 +22,7 @@ class StraightLinePolicy(Policy):
         """Start here, now."""
         return torch.cat((x0[:, position_block(self.task)], torch.zeros_like(x0[:, :1])), 1)
 
-    def propose(self, x0: Tensor, plan: Tensor, z: Tensor) -> NetworkAnswer:
+    def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
         """Positions and world velocities of the moving point (body frame: level, yaw 0)."""
         block, goal = position_block(self.task), self.task.goal.to(x0)
         start, clock = z[:, None, :3], z[:, 3:]
