@@ -61,6 +61,7 @@ def test_only_the_place_relative_to_the_robot_matters(iterates: bool) -> None:
     net, (x0, plan, seen) = network(iterates), scene()
     way = torch.tensor([1.5, -2.0, 0.5], dtype=torch.float64)
     whole = torch.cat((way, torch.zeros(3, dtype=torch.float64)))
+    assert net.obstacles is not None
     start = net._start(x0)
     here = net.obstacles(start, x0, plan, seen)
     there = seen._replace(seen=seen.seen + way, estimate=seen.estimate + way)

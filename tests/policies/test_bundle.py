@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -37,6 +38,19 @@ def test_round_trip_by_path_name_and_variant(bundle: Path, monkeypatch: pytest.M
     assert [p.name for p in bundle.parent.iterdir()] == [bundle.name]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"variant": "nn"}, {"variant": "deq", "obstacles": "seen"},
+     {"variant": "deqmpc-nn", "obstacles": "predicted", "predicts": ("waypoints", "velocity_weights")}],
+)  # fmt: skip
+def test_every_kind_of_network_comes_back(tmp_path: Path, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    made = make_policy(PolicyConfig("crazyflie", hidden=16, rounds=2, adjoint="exact", **options))
+    save_bundle(made, tmp_path / "kind")
+    assert load_policy(tmp_path / "kind").config == made.config
+    assert verify_bundle(tmp_path / "kind") < 1e-6
+
+
 def test_replacing_leaves_one_bundle(bundle: Path) -> None:
     save_bundle(load_policy(bundle), bundle, "newer")
     assert (bundle / "README.md").read_text() == "newer" and len(list(bundle.parent.iterdir())) == 1
@@ -69,7 +83,8 @@ def test_unknown_key_is_refused_by_name(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"schema": 9}, "expected schema 1, got 9"), ({"hidden": 32}, "does not fit policy.json"),
-     ({"task": "pendulem"}, "unknown task"), ({"hidden": "x"}, "policy.json")],
+     ({"task": "pendulem"}, "unknown task"), ({"hidden": "x"}, "policy.json"),
+     ({"obstacles": "felt"}, "obstacles: expected one of"), ({"predicts": 5}, "policy.json")],
 )  # fmt: skip
 def test_a_changed_policy_json_is_refused(bundle: Path, changes: dict[str, object], message: str) -> None:
     edit(bundle, **changes)

@@ -18,7 +18,7 @@ from deqmpc_core.types import Observation, Plan, Spheres
 
 TASK = load_task("crazyflie")
 TIGHT = PolicyConfig(
-    "crazyflie", "deqmpc-nn", hidden=8, rounds=2, al_iterations=12, newton_steps=40, gamma=1.0, mu_max=1e5,
+    "crazyflie", "deqmpc-nn", hidden=8, rounds=2, al_iterations=30, newton_steps=40, gamma=1.0, mu_max=1e6,
     evaluations=200, tolerance=1e-13, phantom_steps=60, adjoint="exact",
 )  # fmt: skip
 BATCH = 2

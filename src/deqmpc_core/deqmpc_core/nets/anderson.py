@@ -118,5 +118,6 @@ class _Search:
         known = units.shape[1]
         gram = torch.baddbmm(self.ridge[:known, :known], units, units.mT)
         scale = (inverses / inverses.amax(1, keepdim=True))[..., None]
-        weights = torch.linalg.solve_ex(gram, scale)[0] * scale
+        wide = torch.promote_types(gram.dtype, torch.float32)  # no half precision has a solver
+        weights = torch.linalg.solve_ex(gram.to(wide), scale.to(wide))[0].to(scale) * scale
         return weights / weights.sum(1, keepdim=True)

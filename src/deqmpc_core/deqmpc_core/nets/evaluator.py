@@ -21,9 +21,8 @@ class Evaluator:
         batch, knots, hidden = injection.shape
         padded = injection.new_zeros(batch, knots + 2, hidden)
         self._inner, width = padded[:, 1:-1], TAPS * hidden
-        self._near = padded.as_strided(
-            (batch, knots, width), ((knots + 2) * hidden, hidden, 1)
-        )  # a knot and its neighbours lie one behind the other
+        # A knot and its neighbours lie one behind the other.
+        self._near = padded.as_strided((batch, knots, width), ((knots + 2) * hidden, hidden, 1))
         self._gathered = injection.new_empty(batch * knots, width)
         self._wide = injection.new_empty(batch * knots, cell.widen.weight.shape[0])
         self._parts = injection.new_empty(batch * knots, width)

@@ -85,7 +85,8 @@ class TemporalConv(nn.Module):
             return matrix
         key = self.weight.data_ptr(), self.weight._version
         if self._columns is None or self._columns[0] != key:
-            self._columns = key, matrix.contiguous()
+            with torch.inference_mode(False):
+                self._columns = key, matrix.contiguous()
         return self._columns[1]
 
     def kernel(self) -> Tensor:

@@ -95,17 +95,19 @@ class Policy(ABC):
         if warm.all():
             return self._warm(observation, state, iterations, knots, through)
         if not warm.any():
-            return self._cold(observation, through)
+            return self._cold(observation, state, through)
         return self._mixed(observation, state, iterations, knots, through)
 
     @property
     def _cold_iterations(self) -> int:
         return self.config.rounds * self.config.al_iterations
 
-    def _cold(self, observation: Observation, through: bool) -> tuple[Plan, PolicyState]:
+    def _cold(
+        self, observation: Observation, state: PolicyState, through: bool
+    ) -> tuple[Plan, PolicyState]:
         spheres = self.obstacles(observation.spheres)
         solver = self.solver.initial_state(observation.x, self._cold_iterations, spheres)
-        begin = PolicyState(solver, self.memory(observation.x), solver.penalty > 0)
+        begin = PolicyState(solver, self.memory(observation.x), state.warm)
         return self._alternate(observation, begin, self.config.rounds, through)
 
     def _warm(
@@ -134,16 +136,15 @@ class Policy(ABC):
         """Eqs. 9 and 10 from `begin` on: tau^0, z and the spheres' predicted centres of an earlier tick."""
         x0, spheres, m = observation.x, self.obstacles(observation.spheres), self.config.al_iterations
         calls, each = (rounds, m) if self.asks_every_round else (1, m * rounds)
-        solver, z, centers = begin.solver, begin.z, begin.centers
-        scene, plan, tally, iterates = self.scene(observation, centers), solver.x[:, 1:], Tally(), []
-        solution = None
+        solver, z, scene = begin.solver, begin.z, self.scene(observation, begin.centers)
+        plan, tally, iterates, solution = solver.x[:, 1:], Tally(), [], None
         for _ in range(calls):
             tally.start()
             answer = self.propose(x0, plan, z, scene)
-            z, centers, weight = answer.z, answer.centers, self._state_weight(answer)
-            if scene is not None and centers is not None:
-                spheres = Spheres(centers, scene.radius)
-                scene = scene._replace(estimate=centers if through else centers.detach())
+            z, weight = answer.z, self._state_weight(answer)
+            if scene is not None and answer.centers is not None:
+                spheres = Spheres(answer.centers, scene.radius)
+                scene = scene._replace(estimate=answer.centers if through else answer.centers.detach())
             tally.network_done(answer.residual)
             solution = self.solver(
                 x0, answer.theta, solver, each, spheres, limits=observation.limits, state_weight=weight
@@ -151,13 +152,12 @@ class Policy(ABC):
             tally.solver_done(solution.info.violation)
             solver = solution.state
             plan = solution.x[:, 1:] if through else solution.x[:, 1:].detach()
-            iterates.append(Iterate(solution.x, solution.u, answer.theta, centers, weight))
+            iterates.append(Iterate(solution.x, solution.u, answer.theta, answer.centers, weight))
         assert solution is not None
-        warm = torch.ones(x0.shape[0], dtype=torch.bool, device=x0.device)
         last = iterates[-1]
         result = Plan(last.x, last.u, last.theta, tuple(iterates), solution.status, tally.info())
-        kept = None if centers is None else centers.detach()
-        return result, PolicyState(solver, z, warm, kept)
+        centers = None if last.centers is None else last.centers.detach()
+        return result, PolicyState(solver, z, torch.ones_like(begin.warm), centers)
 
     def _state_weight(self, answer: NetworkAnswer) -> Tensor | None:
         """The task's state weights (B, T, n) with the rates' scaled as the network asks; None: as they

@@ -46,14 +46,10 @@ def make_network(config: PolicyConfig, task: Task) -> WaypointNetwork | None:
         return None
     shape = NetworkShape(task.n, task.q, config.horizon, config.hidden, task.dt)
     weighs, obstacles = "velocity_weights" in config.predicts, _obstacle_network(config, task)
-    if not _equilibrium(config):
+    if not config.equilibrium:
         return FeedForwardNetwork(shape, obstacles, weighs)
     search = AndersonConfig(config.memory, config.beta, config.tolerance, config.evaluations)
     return EquilibriumNetwork(shape, search, config.phantom_steps, obstacles, weighs)
-
-
-def _equilibrium(config: PolicyConfig) -> bool:
-    return config.variant.rpartition("-")[2] == "deq"
 
 
 def _obstacle_network(config: PolicyConfig, task: Task) -> ObstacleNetwork | None:
@@ -65,7 +61,7 @@ def _obstacle_network(config: PolicyConfig, task: Task) -> ObstacleNetwork | Non
     speed = max(getattr(task, "obstacle_speed", 0.0), _SLOWEST)
     width, predicts = obstacle_width(config.hidden), config.obstacles == "predicted"
     return ObstacleNetwork(ObstacleShape(
-        task.n, task.system.position, config.horizon, width, task.dt, speed, predicts, _equilibrium(config)
+        task.n, task.system.position, config.horizon, width, task.dt, speed, predicts, config.equilibrium
     ))  # fmt: skip
 
 

@@ -73,6 +73,11 @@ class PolicyConfig:
         """Whether the variant has a network trained by imitation."""
         return self.variant in LEARNED
 
+    @property
+    def equilibrium(self) -> bool:
+        """Whether the network is a deep equilibrium model."""
+        return self.learned and self.variant.rpartition("-")[2] == "deq"
+
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
         return asdict(self)

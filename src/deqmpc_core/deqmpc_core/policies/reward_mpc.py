@@ -84,7 +84,9 @@ class RewardMpcPolicy(Policy):
         each = self.numbers.reward_weight * self.task.reward(x[..., 1:, :], u) - 0.5 * cost
         return each.cumsum(-1) - 0.5 * (error.square() * self._last).sum(-1)
 
-    def _cold(self, observation: Observation, through: bool) -> tuple[Plan, PolicyState]:
+    def _cold(
+        self, observation: Observation, state: PolicyState, through: bool
+    ) -> tuple[Plan, PolicyState]:
         begun = perf_counter()
         return self._answer(observation, self._found(observation), begun)
 
