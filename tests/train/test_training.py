@@ -1,5 +1,6 @@
 """Training: it learns, resumes to the same bytes, guards against NaN, and leaves a sound bundle."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from deqmpc_core.bundle import load_policy, verify_bundle
 from deqmpc_core.errors import BundleError, ConfigError, TrainingError, UnknownNameError
 from deqmpc_core.tasks import load_task
 from deqmpc_train.checkpoint import load_checkpoint
-from deqmpc_train.config import Overrides, TrainConfig, tuned
+from deqmpc_train.config import Overrides, TrainConfig
 from deqmpc_train.data import load_episodes
 from deqmpc_train.train import run
 from deqmpc_train.trainer import Trainer
+from deqmpc_train.tune import tune
+from deqmpc_train.tuned import tuned
 from deqmpc_train.verbs import policies as policies_verb
 from deqmpc_train.verbs import train as train_verb
 
@@ -31,7 +34,7 @@ def trainer(data: Path, run_dir: Path, made: TrainConfig | None = None) -> Train
 @pytest.mark.parametrize("variant", ["deqmpc-deq", "deqmpc-nn", "diffmpc-deq", "diffmpc-nn"])
 def test_the_loss_falls(data: Path, tmp_path: Path, variant: str) -> None:
     apprentice = trainer(data, tmp_path / "run", config(variant, steps=25, batch=16, learning_rate=1e-2))
-    losses = [float(apprentice.train_step().loss.eq13) for _ in range(25)]
+    losses = [apprentice.train_step().eq13 for _ in range(25)]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
@@ -70,21 +73,46 @@ def test_a_kill_between_two_renames_loses_nothing(data: Path, tmp_path: Path) ->
     trainer(data, tmp_path / "run").resume()
 
 
-def test_a_failed_checkpoint_keeps_the_older(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_during_a_checkpoint_keeps_the_older(data: Path, tmp_path: Path) -> None:
+    """The kernel refuses to write on after 20 kB of a file."""
     apprentice = trainer(data, tmp_path / "run")
     apprentice.save()
+    before = (tmp_path / "run" / "last" / "checkpoint.safetensors").read_bytes()
     apprentice.train_step()
-
-    def full_disk(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("deqmpc_train.checkpoint.save_file", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        apprentice.save()
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(TrainingError, match="step 1: cannot write checkpoint.*before it is intact"):
+            apprentice.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert (tmp_path / "run" / "last" / "checkpoint.safetensors").read_bytes() == before
     assert load_checkpoint(tmp_path / "run" / "last").step == 0
-    assert [p.name for p in (tmp_path / "run").iterdir()] == ["last"]
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["clock.json", "last"]
+
+
+def test_every_learning_rate_gets_the_same_short_run_once(data: Path, tmp_path: Path) -> None:
+    """A broken-off choice goes on, a finished rate is not trained again, one that blows up loses."""
+    made, started = config(steps=40), []
+
+    def make(changed: TrainConfig, place: Path) -> Trainer:
+        started.append(changed.learning_rate)
+        return trainer(data, place, changed)
+
+    def stop_at_the_second(apprentice: Trainer) -> None:
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        run(apprentice)
+
+    grid = (1e-9, 1e30, 3e-3)
+    with pytest.raises(KeyboardInterrupt):
+        tune(made, grid, tmp_path / "tune", make, stop_at_the_second)
+    choice = tune(made, grid, tmp_path / "tune", make, run)
+    assert started == [1e-9, 1e30, 1e30, 3e-3] and choice.steps == 4
+    finite = {rate: error for rate, error in choice.errors.items() if error is not None}
+    assert choice.errors[1e30] is None and choice.rate == min(finite, key=lambda r: finite[r])
+    again = tune(made, grid, tmp_path / "tune", make, run)
+    assert again == choice and len(started) == 4
 
 
 def test_the_guard_names_the_tensor_and_keeps_the_batch(data: Path, tmp_path: Path) -> None:

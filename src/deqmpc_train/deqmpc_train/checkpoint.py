@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from deqmpc_core.bundle import replace_directory
-from deqmpc_core.errors import BundleError
+from deqmpc_core.errors import BundleError, TrainingError
 from deqmpc_train.config import TrainConfig
 
 _TENSORS, _META = "checkpoint.safetensors", "checkpoint.json"
@@ -29,13 +29,24 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint at `directory`; on a full disk the older one stays."""
+    """Replace the checkpoint at `directory`; TrainingError where it cannot be written, and the older one
+    stays."""
+    try:
+        _replace(directory, checkpoint)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"step {checkpoint.step}: cannot write checkpoint '{directory}': {error}; the one before it is "
+            "intact: make room and go on with --resume"
+        ) from error
+
+
+def _replace(directory: Path, checkpoint: Checkpoint) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     meta = {"step": checkpoint.step, "config": checkpoint.config.to_json(), "notes": checkpoint.notes}
     try:
         (fresh / _META).write_text(json.dumps(meta, indent=2) + "\n")
-        save_file({k: v.detach().contiguous() for k, v in checkpoint.tensors.items()}, fresh / _TENSORS)
+        save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}, fresh / _TENSORS)
         replace_directory(fresh, directory)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

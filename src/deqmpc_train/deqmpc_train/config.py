@@ -1,14 +1,11 @@
-"""Training options: frozen, complete, stored with every checkpoint; tuned defaults per variant and budget."""
+"""Training options: frozen, complete, stored with every checkpoint; `tuned` has their values."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from deqmpc_core.errors import ConfigError, UnknownNameError
 from deqmpc_core.policies import LEARNED, PolicyConfig
-
-Budget = Literal["smoke", "laptop", "paper"]
-BUDGETS: tuple[Budget, ...] = ("smoke", "laptop", "paper")
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,8 @@ class TrainConfig:
     loss on the waypoints (not in the paper). loss_units: "state" is Eq. 13 as printed; "spread" divides each
     coordinate by its spread in the data. ema: decay of the averaged weights that are validated and saved, 0
     for none. validate_every, checkpoint_every [steps]; validation_windows: how many held-out windows. seed:
-    of all draws. split: which tenth of the episodes is held out (see Episodes.split).
+    of all draws. split: which tenth of the episodes is held out (see Episodes.split). bf16: the network's
+    products in bfloat16 while training; solver, weights and validation keep their precision.
     """
 
     policy: PolicyConfig
@@ -42,18 +40,18 @@ class TrainConfig:
     validation_windows: int = 400
     seed: int = 0
     split: int = 0
+    bf16: bool = False
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch",
-            "stream_rounds",
-            "validate_every",
-            "checkpoint_every",
-            "validation_windows",
-        ):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        least = {"steps": 1, "batch": 1, "stream_rounds": 1, "validate_every": 1, "checkpoint_every": 1,
+                 "validation_windows": 1, "stream_steps": 0, "warmup": 0, "split": 0}  # fmt: skip
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise ConfigError(f"{name} must be at least {low}, got {getattr(self, name)}")
+        if not self.learning_rate > 0.0 or not self.clip > 0.0:
+            raise ConfigError(
+                f"learning_rate and clip must be positive, got {self.learning_rate} and {self.clip}"
+            )
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"ema must be in [0, 1), got {self.ema}")
         if not self.policy.learned:
@@ -108,37 +106,7 @@ class Overrides:
     checkpoint_every: int | None = None
     seed: int | None = None
     split: int | None = None
-
-
-_POLICY: dict[Budget, dict[str, Any]] = {
-    "smoke": {"hidden": 16, "evaluations": 4, "phantom_steps": 1},
-    "laptop": {"hidden": 64},
-    "paper": {"hidden": 512, "evaluations": 10, "phantom_steps": 3},
-}
-_TRAIN: dict[Budget, dict[str, Any]] = {
-    "smoke": {"steps": 20, "batch": 16, "warmup": 2, "validate_every": 10, "checkpoint_every": 10,
-              "validation_windows": 32, "ema": 0.9},
-    "laptop": {"steps": 2000, "ema": 0.995},
-    "paper": {"steps": 20000, "validate_every": 500, "checkpoint_every": 500},
-}  # fmt: skip
-
-
-def tuned(
-    task: str,
-    variant: str,
-    budget: Budget = "laptop",
-    overrides: Overrides | None = None,
-    task_options: dict[str, Any] | None = None,
-) -> TrainConfig:
-    """The configuration of a task and variant at a budget, with overrides."""
-    if budget not in BUDGETS:
-        raise UnknownNameError("budget", budget, BUDGETS)
-    changes = {k: v for k, v in asdict(overrides or Overrides()).items() if v is not None}
-    names = {f.name for f in fields(PolicyConfig)}
-    shape = _POLICY[budget] | {k: v for k, v in changes.items() if k in names}
-    policy = PolicyConfig(task, variant, task_options=task_options or {}, **shape)
-    config = TrainConfig(policy, **_TRAIN[budget])
-    return replace(config, **{k: v for k, v in changes.items() if k not in names})
+    bf16: bool | None = None
 
 
 def same_but(config: TrainConfig, other: TrainConfig) -> list[str]:

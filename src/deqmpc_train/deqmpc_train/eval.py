@@ -15,7 +15,7 @@ from deqmpc_core.tasks.crazyflie import GOAL_WINDOW
 from deqmpc_sim.envs import Rollout, episode_starts, roll_out
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import Windows, load_episodes
-from deqmpc_train.loss import final_errors
+from deqmpc_train.held_out import held_out_errors
 
 _MPC = ("expert", "expert-mpc")  # names of one and the same policy
 _TIMED_STEPS = 50
@@ -155,11 +155,10 @@ def step_times(policy: Policy, starts: Starts, iterations: int = 1) -> StepTimes
 
 def validation_error(policy: Policy, data: Path) -> float:
     """Mean of cold and streamed L1 error per knot on the held-out tenth of a data set."""
-    config = TrainConfig(policy.config)
-    _, held_out = load_episodes(data, policy.task).split()
-    windows = Windows(held_out, config.window, policy.task.system)
-    window = windows.take(np.array(windows.spread(_VALIDATION_WINDOWS)))
-    return float(np.mean(final_errors(policy, window, config)))
+    config, task = TrainConfig(policy.config), policy.task
+    _, held_out = load_episodes(data, task).split()
+    windows = Windows(held_out, config.window, task.system, task=None if task.fixed_layout else task)
+    return held_out_errors(policy, windows, _VALIDATION_WINDOWS, config).error
 
 
 def _final_distance(task: Task, flight: Rollout) -> float | None:

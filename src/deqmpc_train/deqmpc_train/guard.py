@@ -34,5 +34,5 @@ def _bad_samples(finite: Tensor, batch: int) -> str:
 def _save(window: Window, step: int, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / f"failed-batch-{step}.safetensors"
-    save_file({"x": window.x.contiguous(), "mask": window.mask.contiguous()}, file)
+    save_file({k: v.contiguous() for k, v in window._asdict().items() if v is not None}, file)
     return file

@@ -1,10 +1,13 @@
 """Train a policy from a data set and leave it as a bundle."""
 
-import json
-import time
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from deqmpc_core.bundle import save_bundle
@@ -14,29 +17,74 @@ from deqmpc_core.tasks import load_task
 from deqmpc_train.card import model_card
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import load_episodes, read_info
+from deqmpc_train.files import write_json
 from deqmpc_train.monitor import Monitor
+from deqmpc_train.parallel import Group
 from deqmpc_train.trainer import Trainer
+from deqmpc_train.tune import Choice, tune
+
+
+@dataclass(frozen=True)
+class Places:
+    """data: the data set. out: the bundle. run_dir: checkpoints and logs, under tune/ those of the
+    learning rates that were tried."""
+
+    data: Path
+    out: Path
+    run_dir: Path
+
+
+class Session:
+    """What a process brings to a run: its place in the group, its device, its console."""
+
+    def __init__(
+        self, group: Group | None = None, device: torch.device | None = None, console: Console | None = None
+    ) -> None:
+        self.group, self.device = group or Group(), device or torch.device("cpu")
+        self.console = (console or Console()) if self.group.leads else Console(quiet=True)
+
+    def run(self, trainer: Trainer) -> None:
+        """The loop with a progress bar and TensorBoard; only the loop in the processes that do not lead."""
+        if not self.group.leads:
+            run(trainer)
+            return
+        config, place = trainer.config, trainer.run_dir
+        title = f"{config.policy.task}-{config.policy.variant} rate {config.learning_rate:g}"
+        with Monitor(title, config.steps, trainer.step, place / "tensorboard", self.console) as monitor:
+            run(trainer, monitor)
 
 
 def train(
-    config: TrainConfig,
-    data: Path,
-    out: Path,
-    run_dir: Path,
-    resume: bool = False,
-    console: Console | None = None,
-) -> Policy:
-    """Run to config.steps, write the best weights as a bundle to `out`, checkpoints and logs to `run_dir`."""
-    task = load_task(config.policy.task, **config.policy.task_options)
-    trainer = Trainer(config, task, load_episodes(data, task), run_dir)
-    _begin(trainer, resume)
-    title = f"{task.name}-{config.policy.variant}"
-    begun = time.perf_counter()
-    with Monitor(title, config.steps, trainer.step, run_dir / "tensorboard", console) as monitor:
-        run(trainer, monitor)
-    policy = trainer.best_policy()
-    results = training_results(trainer, data, time.perf_counter() - begun)
-    save_bundle(policy, out, model_card(policy, config, results), {"training": results})
+    config: TrainConfig, places: Places, resume: bool = False, grid: Sequence[float] = (),
+    session: Session | None = None,
+) -> Policy:  # fmt: skip
+    """Run to config.steps and write the best weights as a bundle; grid: learning rates to choose from
+    first.
+
+    Raises ConfigError where run_dir holds another run or another process trains there, DataError,
+    TrainingError.
+    """
+    session = session or Session()
+    task, group = load_task(config.policy.task, **config.policy.task_options), session.group
+    episodes = load_episodes(places.data, task)
+
+    def make(changed: TrainConfig, place: Path) -> Trainer:
+        return Trainer(changed, task, episodes, place, group, session.device)
+
+    with _alone(places.run_dir, group):
+        choice = None
+        if grid:
+            choice = tune(config, grid, places.run_dir / "tune", make, session.run)
+            config = replace(config, learning_rate=choice.rate)
+            session.console.print(_sentence(choice))
+        trainer = make(config, places.run_dir)
+        _begin(trainer, resume)
+        session.run(trainer)
+        group.wait()
+        policy = trainer.best_policy()
+        if group.leads:
+            results = training_results(trainer, places.data, choice)
+            save_bundle(policy, places.out, model_card(policy, config, results), {"training": results})
     return policy
 
 
@@ -56,18 +104,39 @@ def run(trainer: Trainer, monitor: Monitor | None = None) -> None:
             trainer.save()
 
 
-def training_results(trainer: Trainer, data: Path, seconds: float) -> dict[str, Any]:
-    """What eval.json says of the training: data, figures, time."""
+def training_results(trainer: Trainer, data: Path, choice: Choice | None = None) -> dict[str, Any]:
+    """What eval.json says of the training: data, figures, time, the learning rates tried."""
     info = read_info(data)
     kept = {k: info[k] for k in ("episodes", "seed", "expert", "dt") if k in info}
-    return {
-        "validation_error": trainer.best_error,
-        "steps": trainer.step,
-        "windows": len(trainer.windows),
-        "seconds": round(seconds, 1),
-        "data": kept,
-        "config": trainer.config.to_json(),
-    }
+    results = {
+        "validation_error": trainer.best_error, "steps": trainer.step, "windows": len(trainer.windows),
+        "seconds": round(trainer.seconds, 1), "processes": trainer.group.size,
+        "threads": torch.get_num_threads(), "data": kept, "config": trainer.config.to_json(),
+    }  # fmt: skip
+    return results | ({"learning_rates": choice.to_json()} if choice else {})
+
+
+def _sentence(choice: Choice) -> str:
+    errors = ((rate, "no finite number" if e is None else f"{e:.4f}") for rate, e in choice.errors.items())
+    tried = ", ".join(f"{rate:g}: {error}" for rate, error in errors)
+    return f"learning rate {choice.rate:g}, the best of {tried} (held-out L1 after {choice.steps} steps)"
+
+
+@contextmanager
+def _alone(run_dir: Path, group: Group) -> Iterator[None]:
+    """Holds run_dir's lock, which a process that dies gives back; ConfigError where another has it."""
+    if not group.leads:
+        yield
+        return
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"another process trains in '{run_dir}'; wait for it, or give another --run-dir"
+            ) from error
+        yield
 
 
 def _begin(trainer: Trainer, resume: bool) -> None:
@@ -79,5 +148,5 @@ def _begin(trainer: Trainer, resume: bool) -> None:
         raise ConfigError(
             f"'{run_dir}' holds an earlier run; add --resume to go on, or give another --run-dir"
         )
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "config.json").write_text(json.dumps(trainer.config.to_json(), indent=2) + "\n")
+    if trainer.group.leads:
+        write_json(run_dir / "config.json", trainer.config.to_json())

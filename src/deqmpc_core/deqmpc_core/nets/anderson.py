@@ -73,8 +73,9 @@ class _Search:
         if turn == 1:
             return self.votes[:, 0]
         known = min(turn, self.units.shape[1])
-        weights = self._weights(self.units[:, :known], self.inverses[:, :known])
-        return torch.bmm(weights.mT, self.votes[:, :known])[:, 0]
+        with torch.autocast(self.first.device.type, enabled=False):  # the mix is ill-conditioned
+            weights = self._weights(self.units[:, :known], self.inverses[:, :known])
+            return torch.bmm(weights.mT, self.votes[:, :known])[:, 0]
 
     def record(self, turn: int, z: Tensor, image: Tensor) -> None:
         """Store an evaluation, keep it where it is a sample's best, and let the finished samples go."""

@@ -66,10 +66,11 @@ class Windows:
             None if self.centers is None else self.centers[rows],
         )  # fmt: skip
 
-    def draw(self, seed: int, step: int, batch: int) -> Window:
-        """A uniform batch that depends on (seed, step) alone, so a resumed run needs no generator state."""
+    def draw(self, seed: int, step: int, batch: int, share: slice | None = None) -> Window:
+        """A uniform batch that depends on (seed, step) alone, so a resumed run needs no generator state; its
+        given share alone."""
         generator = np.random.default_rng((seed, step))
-        return self.take(generator.integers(0, len(self), batch))
+        return self.take(generator.integers(0, len(self), batch)[share or slice(None)])
 
     def spread(self, count: int) -> list[int]:
         """At most `count` window numbers, evenly spaced: a fixed validation set."""

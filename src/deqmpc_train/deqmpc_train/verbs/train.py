@@ -11,28 +11,40 @@ import tyro
 from rich.console import Console
 
 from deqmpc_core.errors import DeqmpcError
-from deqmpc_train.config import Budget, Overrides, tuned
-from deqmpc_train.train import train
+from deqmpc_train.config import Overrides
+from deqmpc_train.data.options import option_values
+from deqmpc_train.parallel import chosen_device, joined
+from deqmpc_train.train import Places, Session, train
+from deqmpc_train.tuned import GRID, Budget, tuned
 
 
 @dataclass(frozen=True)
 class TrainArguments:
     """Train a policy by imitation and save it as a bundle.
 
-    task, variant: what to train. data: directory of a data set. out: the bundle (default
-    models/<task>-<variant>). run_dir: checkpoints and logs (default runs/train/<task>-<variant>). budget:
-    size of the run. resume: go on from run_dir's last checkpoint. threads: CPU threads. The other options
-    change the tuned defaults.
+    task, variant: what to train. option: NAME=VALUE, an option of the task. data: directory of a data set.
+    out: the bundle (default models/<task>-<variant>). run_dir: checkpoints and logs (default
+    runs/train/<task>-<variant>). budget: size of the run. tune: choose the learning rate first, by short runs
+    over one small grid. grid: another grid. resume: go on from run_dir's last checkpoint.
+    threads: CPU threads. device: cpu, cuda or cuda:N, of the network. The other options change the tuned
+    defaults.
+
+    Several processes or GPUs: torchrun --nproc-per-node 2 -m deqmpc_train.verbs.train OPTIONS; the batch is
+    shared among them.
     """
 
     variant: str
     data: Path
     task: str = "crazyflie"
+    option: tuple[str, ...] = ()
     out: Path | None = None
     run_dir: Path | None = None
     budget: Budget = "laptop"
+    tune: bool = False
+    grid: tuple[float, ...] = GRID
     resume: bool = False
     threads: int | None = None
+    device: str = "cpu"
     options: Annotated[Overrides, tyro.conf.arg(name="")] = field(default_factory=Overrides)
 
 
@@ -54,12 +66,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: TrainArguments, console: Console) -> None:
-    config = tuned(arguments.task, arguments.variant, arguments.budget, arguments.options)
+    options = option_values(arguments.option)
+    config = tuned(arguments.task, arguments.variant, arguments.budget, arguments.options, options)
     name = f"{arguments.task}-{arguments.variant}"
     out = arguments.out or Path("models") / name
-    run_dir = arguments.run_dir or Path("runs") / "train" / name
-    train(config, arguments.data, out, run_dir, arguments.resume, console)
-    console.print(f"policy written to {out}")
+    places = Places(arguments.data, out, arguments.run_dir or Path("runs") / "train" / name)
+    device = chosen_device(arguments.device)
+    with joined(device) as group:
+        session = Session(group, device, console)
+        train(config, places, arguments.resume, arguments.grid if arguments.tune else (), session)
+        session.console.print(f"policy written to {out}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,75 @@
+"""Tuned defaults: one row per task, one per budget, learning rates by variant.
+
+A command line changes single options of them (`Overrides`); `deqmpc train --tune` chooses the learning rate
+from GRID for a task and data set of one's own.
+"""
+
+from dataclasses import asdict, fields, replace
+from typing import Any, Literal
+
+from deqmpc_core.errors import UnknownNameError
+from deqmpc_core.policies import PolicyConfig
+from deqmpc_train.config import Overrides, TrainConfig
+
+Budget = Literal["smoke", "laptop", "paper"]
+BUDGETS: tuple[Budget, ...] = ("smoke", "laptop", "paper")
+
+GRID = (3e-4, 1e-3, 3e-3)
+"""Learning rates that are tried for every variant alike."""
+
+# budget: of the policy. smoke: does it run (seconds). laptop: two cores, minutes to an hour. paper: a GPU.
+_POLICY: dict[Budget, dict[str, Any]] = {
+    "smoke":  {"hidden": 16, "evaluations": 4, "phantom_steps": 1},
+    "laptop": {"hidden": 64},
+    "paper":  {"evaluations": 10, "phantom_steps": 3},  # hidden: by task, below
+}  # fmt: skip
+
+# budget: of the run.
+_TRAIN: dict[Budget, dict[str, Any]] = {
+    "smoke":  {"steps": 20, "batch": 16, "warmup": 2, "ema": 0.9, "validate_every": 10,
+               "checkpoint_every": 10, "validation_windows": 32},
+    "laptop": {"steps": 2000, "ema": 0.995},
+    "paper":  {"steps": 20000, "validate_every": 500, "checkpoint_every": 500},
+}  # fmt: skip
+
+# task: hidden width of the paper (A.8; the crazyflie's is the quadrotor's), rounds per tick in flight and in
+# streaming (Section 5.1).
+_TASKS: dict[str, dict[str, int]] = {
+    "pendulum":      {"hidden": 256,  "stream_rounds": 1},
+    "cartpole":      {"hidden": 512,  "stream_rounds": 1},
+    "quadrotor":     {"hidden": 512,  "stream_rounds": 1},
+    "crazyflie":     {"hidden": 512,  "stream_rounds": 1},
+    "qpole":         {"hidden": 1024, "stream_rounds": 1},
+    "qpole_obs":     {"hidden": 1024, "stream_rounds": 2},
+    "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1},
+}  # fmt: skip
+
+# learning rate by task and variant where the grid chose another one than 1e-3.
+_RATES: dict[tuple[str, str], float] = {}
+
+
+def tuned(
+    task: str,
+    variant: str,
+    budget: Budget = "laptop",
+    overrides: Overrides | None = None,
+    task_options: dict[str, Any] | None = None,
+) -> TrainConfig:
+    """The configuration of a task and variant at a budget, with overrides."""
+    if budget not in BUDGETS:
+        raise UnknownNameError("budget", budget, BUDGETS)
+    row = _TASKS.get(task, {})
+    changes = {k: v for k, v in asdict(overrides or Overrides()).items() if v is not None}
+    names = {f.name for f in fields(PolicyConfig)}
+    shape = ({"hidden": row["hidden"]} if budget == "paper" and row else {}) | _POLICY[budget]
+    shape |= {k: v for k, v in changes.items() if k in names}
+    policy = PolicyConfig(task, variant, task_options=task_options or {}, **shape)
+    run = {"stream_rounds": row.get("stream_rounds", 1)} | _TRAIN[budget]
+    if (task, variant) in _RATES:
+        run["learning_rate"] = _RATES[task, variant]
+    return replace(TrainConfig(policy, **run), **{k: v for k, v in changes.items() if k not in names})
+
+
+def rounds_per_tick(task: str) -> int:
+    """DEQ-MPC iterations of a warm tick at which a task's policies are compared (Section 5.1)."""
+    return _TASKS.get(task, {}).get("stream_rounds", 1)
