@@ -82,6 +82,40 @@ def test_terms_by_round_and_tick(variant: str) -> None:
     assert not window.mask.all() and torch.allclose(plain.cold, other.cold)
 
 
+@pytest.mark.parametrize("variant", ["nn", "deq"])
+def test_bare_networks_are_supervised_on_their_prediction(variant: str) -> None:
+    task, config = load_task("crazyflie"), small("crazyflie", variant)
+    window = Windows(flown(task), config.window, task.system).take(np.arange(4))
+    policy = make_policy(config.policy, task)
+    loss = window_loss(policy, window, config)
+    rest = (window.x[:, :1] * torch.cat((torch.ones(6), torch.zeros(6)))).expand(-1, 5, -1)
+    mask = window.mask[:, 1:6]
+    expected = ((rest - window.x[:, 1:6]).abs().sum(-1) * mask).sum() / mask.sum()
+    assert loss.cold.shape == (1,) and float(loss.cold) == pytest.approx(float(expected), rel=1e-6)
+    loss.total.backward()
+    assert policy.network is not None and policy.network.outlet.weight.grad is not None
+
+
+def test_predicted_spheres_have_a_term_of_their_own() -> None:
+    """Their network learns how the spheres move even where the states' loss counts nothing."""
+    task = load_task("qpole_dyn_obs", obstacle_speed=0.5)
+    config = replace(small("qpole_dyn_obs", "nn", obstacles="predicted"), sphere_weight=1.0)
+    window = Windows(flown(task), config.window, task.system, task=task).take(np.arange(4))
+    torch.manual_seed(0)
+    policy = make_policy(config.policy, task)
+    assert policy.network is not None and policy.network.obstacles is not None
+    assert window.centers is not None
+    before = window_loss(policy, window, config)
+    still = (window.centers[:, 2:6] - window.centers[:, 1:2]).abs().sum(-1).mean() * 4 / 5
+    assert float(before.spheres) == pytest.approx(float(still), rel=1e-6)
+    optimizer = torch.optim.Adam(policy.network.obstacles.parameters(), 3e-2)  # type: ignore[union-attr]
+    for _ in range(8):
+        optimizer.zero_grad()
+        window_loss(policy, window, config).total.backward()
+        optimizer.step()
+    assert float(window_loss(policy, window, config).spheres) < 0.9 * float(before.spheres)
+
+
 def test_validation_weighs_every_knot_alike_whatever_the_batches() -> None:
     task, config = load_task("crazyflie"), small("crazyflie")
     policy = make_policy(config.policy, task)
@@ -94,7 +128,7 @@ def test_validation_weighs_every_knot_alike_whatever_the_batches() -> None:
         loss = window_loss(policy, half.take(np.arange(len(half))), config)
         count = half.take(np.arange(len(half))).mask[:, 1:6].sum()
         parts.append((loss.cold.detach() * count, count))
-    mean = sum(p[0] for p in parts) / sum(p[1] for p in parts)
+    mean = torch.stack([p[0] for p in parts]).sum(0) / torch.stack([p[1] for p in parts]).sum()
     assert torch.allclose(whole.rounds, mean) and whole.ticks.shape == (2,)
 
 

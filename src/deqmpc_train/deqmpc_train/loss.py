@@ -15,20 +15,25 @@ from deqmpc_core.types import Iterate, Observation, Status
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import Window, continuous
 
+_SLOWEST = 0.01  # m/s
+
 Total = Callable[[Tensor], Tensor]
 
 
 class WindowLoss(NamedTuple):
     """total: what is minimised. cold (N,), stream (L * rounds,): the L1 norm of x - x_expert in state units,
     mean over samples and knots, by round of the cold tick and of the streamed ones. residual (N,) mean
-    fixed-point residual, violation (N,) worst, of the cold rounds. status (L+1, S): how many samples ended in
-    which Status, by tick. rounds: every iterate, for the guard against non-finite numbers."""
+    fixed-point residual, violation (N,) worst, of the cold rounds, NaN where no solver ran. spheres (N,): the
+    L1 norm of predicted centres less where they were [m], mean over samples, knots and spheres, of the cold
+    rounds; empty where nothing predicts them. status (L+1, S): how many samples ended in which Status, by
+    tick. rounds: every iterate, for the guard against non-finite numbers."""
 
     total: Tensor
     cold: Tensor
     stream: Tensor
     residual: Tensor
     violation: Tensor
+    spheres: Tensor
     status: Tensor
     rounds: tuple[Iterate, ...]
 
@@ -87,6 +92,19 @@ def supervised(
     return printed, chosen
 
 
+def sphere_errors(rounds: tuple[Iterate, ...], seen: View, count: Tensor) -> Tensor:
+    """Per round (I,): mean over samples, valid knots and spheres of the L1 norm of predicted centres less
+    where they were [m]; empty where nothing predicts them."""
+    if seen.centers is None or rounds[0].centers is None:
+        return seen.target.new_zeros(0)
+    errors = []
+    for iterate in rounds:
+        assert iterate.centers is not None
+        error = (iterate.centers - seen.centers).abs().sum(-1).mean(-1)
+        errors.append((error * seen.mask).sum() / count.clamp_min(1))
+    return torch.stack(errors)
+
+
 def window_loss(
     policy: Policy, window: Window, config: TrainConfig, units: Tensor | None = None,
     total: Total = lambda values: values,
@@ -100,13 +118,15 @@ def window_loss(
     ticks, horizon = range(config.stream_steps + 1), config.policy.horizon
     counts = total(torch.stack([window.mask[:, t + 1 : t + horizon + 1].sum() for t in ticks]))
     state, through = policy.initial_state(window.x.shape[0]), config.backprop == "through"
-    printed, chosen, iterates, statuses, cold_info = [], [], [], [], None
+    pace = _pace(policy.task)
+    printed, chosen, spheres, iterates, statuses, cold_info = [], [], [], [], [], None
     for tick in ticks:
         seen = view(policy.task, window, tick, horizon)
         plan, state = policy.unroll(seen.seen, state, config.stream_rounds, through=through)
         terms = supervised(plan.rounds, seen, counts[tick], config, units)
         printed.append(terms[0].detach())
-        chosen.append(terms[1])
+        spheres.append(sphere_errors(plan.rounds, seen, counts[tick]))
+        chosen += [terms[1], config.sphere_weight / pace * spheres[-1]]
         iterates += plan.rounds
         statuses.append(torch.bincount(plan.status, minlength=len(Status)))
         cold_info = cold_info or plan.info
@@ -114,5 +134,10 @@ def window_loss(
     stream = torch.cat(printed[1:]) if len(printed) > 1 else printed[0][:0]
     return WindowLoss(
         torch.cat(chosen).sum(), printed[0], stream, cold_info.residual.detach().mean(1),
-        cold_info.violation.amax(1), torch.stack(statuses), tuple(iterates),
+        cold_info.violation.amax(1), spheres[0].detach(), torch.stack(statuses), tuple(iterates),
     )  # fmt: skip
+
+
+def _pace(task: Task) -> float:
+    """How far a sphere goes in one interval [m]: the unit of its own loss term."""
+    return max(getattr(task, "obstacle_speed", 0.0), _SLOWEST) * task.dt

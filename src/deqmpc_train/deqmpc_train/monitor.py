@@ -83,7 +83,8 @@ class Monitor:
         scalars |= {f"loss_by_round/cold_{i}": v for i, v in enumerate(loss.cold)}
         scalars |= {f"loss_by_round/streamed_{i}": v for i, v in enumerate(loss.stream)}
         scalars |= {f"residual/round_{i}": v for i, v in enumerate(loss.residual)}
-        scalars |= {f"violation/round_{i}": v for i, v in enumerate(loss.violation)}
+        scalars |= {f"violation/round_{i}": v for i, v in enumerate(loss.violation) if not v.isnan()}
+        scalars |= {f"spheres_m/round_{i}": v for i, v in enumerate(loss.spheres)}
         scalars |= _statuses(loss.status)
         for name, value in (scalars | {"steps_per_second": rate}).items():
             self._writer.add_scalar(name, float(value), report.step)

@@ -8,7 +8,8 @@ from dataclasses import asdict, fields, replace
 from typing import Any, Literal
 
 from deqmpc_core.errors import UnknownNameError
-from deqmpc_core.policies import PolicyConfig
+from deqmpc_core.policies import PolicyConfig, obstacle_mode
+from deqmpc_core.tasks import load_task
 from deqmpc_train.config import Overrides, TrainConfig
 
 Budget = Literal["smoke", "laptop", "paper"]
@@ -61,10 +62,12 @@ def tuned(
     row = _TASKS.get(task, {})
     changes = {k: v for k, v in asdict(overrides or Overrides()).items() if v is not None}
     names = {f.name for f in fields(PolicyConfig)}
-    shape = ({"hidden": row["hidden"]} if budget == "paper" and row else {}) | _POLICY[budget]
+    shape: dict[str, Any] = {"hidden": row["hidden"]} if budget == "paper" and row else {}
+    shape |= _POLICY[budget]
+    shape |= {"obstacles": obstacle_mode(load_task(task, **(task_options or {})))}
     shape |= {k: v for k, v in changes.items() if k in names}
     policy = PolicyConfig(task, variant, task_options=task_options or {}, **shape)
-    run = {"stream_rounds": row.get("stream_rounds", 1)} | _TRAIN[budget]
+    run: dict[str, Any] = {"stream_rounds": row.get("stream_rounds", 1)} | _TRAIN[budget]
     if (task, variant) in _RATES:
         run["learning_rate"] = _RATES[task, variant]
     return replace(TrainConfig(policy, **run), **{k: v for k, v in changes.items() if k not in names})

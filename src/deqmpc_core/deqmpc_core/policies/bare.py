@@ -30,7 +30,8 @@ class BarePolicy(DiffMpcPolicy):
         """One prediction, cold or warm; a warm one starts from the latent and the centres of the last."""
         self._check(observation, state, iterations)
         begun, x0, warm = perf_counter(), observation.x.to(torch.float64), state.warm
-        z = torch.where(warm.reshape(-1, *[1] * (state.z.ndim - 1)), state.z, self.memory(x0))
+        known = warm.to(state.z.device).reshape(-1, *[1] * (state.z.ndim - 1))
+        z = torch.where(known, state.z, self.memory(x0))
         scene = self.scene(observation._replace(x=x0), None)
         estimate = later(state.centers, knots)
         if scene is not None and estimate is not None:

@@ -14,4 +14,4 @@ class DeqMpcPolicy(LearnedPolicy):
 
     def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
         """Eq. 9."""
-        return self._network()(x0, plan, z, scene)
+        return self.ask(x0, plan, z, scene)

@@ -12,4 +12,4 @@ class DiffMpcPolicy(LearnedPolicy):
 
     def propose(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None = None) -> NetworkAnswer:
         """Eq. 4; the solver's plan is not looked at."""
-        return self._network()(x0, x0[:, None].expand_as(plan), z, scene)
+        return self.ask(x0, x0[:, None].expand_as(plan), z, scene)

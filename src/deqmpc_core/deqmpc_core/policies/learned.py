@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from deqmpc_core.errors import ConfigError, ShapeError
-from deqmpc_core.nets import Scene, WaypointNetwork
+from deqmpc_core.nets import NetworkAnswer, Scene, WaypointNetwork
 from deqmpc_core.policies.base import Policy
 from deqmpc_core.types import Observation
 
@@ -16,6 +16,20 @@ class LearnedPolicy(Policy):
         if not isinstance(self.network, WaypointNetwork):
             raise ConfigError(f"variant '{self.config.variant}' needs a network; load a bundle or train one")
         return self.network
+
+    def ask(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None) -> NetworkAnswer:
+        """The network's answer; it may be on another device than states and solver, and its latent stays
+        there."""
+        network = self._network()
+        there = network.outlet.weight.device
+        if there == x0.device:
+            return network(x0, plan, z, scene)
+        if scene is not None:
+            seen, since, estimate, radius = scene
+            scene = Scene(seen.to(there), since, estimate.to(there), radius.to(there))
+        answer = network(x0.to(there), plan.to(there), z, scene)
+        back = {k: v.to(x0.device) for k, v in answer._asdict().items() if v is not None and k != "z"}
+        return answer._replace(**back)
 
     def memory(self, x0: Tensor) -> Tensor:
         """A cold latent."""
