@@ -1,11 +1,13 @@
 """`deqmpc bench margin`: the success rate of a policy over rotor lag, mass and motion-capture latency.
-`deqmpc bench solver`: the solver side by side with its peers."""
+`deqmpc bench solver`: the solver side by side with its peers.
+`deqmpc bench training`: one training step, split into network and solver."""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -42,12 +44,33 @@ class Solver:
     """Of every solver."""
 
 
+@dataclass(frozen=True)
+class Training:
+    """Time a training step, its solver and the streamed one beside it, and the torch backend's solver on the
+    same calls."""
+
+    task: str = "quadrotor"
+    variant: str = "deqmpc-deq"
+    hidden: int = 128
+    batch: int = 200
+    rounds: int = 6
+    threads: int = 2
+    """CPU threads."""
+    repetitions: int = 7
+    torch_repetitions: int = 2
+    """Of the torch backend's solves; they are slow."""
+    json: Path | None = None
+    """A file for the figures."""
+    markdown: Path | None = None
+    """A file for the table that is printed."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
-    commands = {"margin": Margin, "solver": Solver}
+    commands = {"margin": Margin, "solver": Solver, "training": Training}
     command = tyro.extras.subcommand_cli_from_dict(commands, args=arguments, prog="deqmpc bench")
     try:
-        text = _solver(command) if isinstance(command, Solver) else _margin(command)
+        text = _RUN[type(command)](command)
     except DeqmpcError as error:
         sys.stderr.write(f"deqmpc bench: {error}\n")
         return 2
@@ -84,3 +107,22 @@ def _solver(command: Solver) -> str:
         command.markdown.parent.mkdir(parents=True, exist_ok=True)
         command.markdown.write_text(text)
     return text
+
+
+def _training(command: Training) -> str:
+    from deqmpc_train.bench.report import write_json
+    from deqmpc_train.bench.training import TrainingSettings, markdown, run
+
+    wanted = {name: getattr(command, name) for name in TrainingSettings._fields if hasattr(command, name)}
+    with Console(stderr=True).status("…") as status:
+        report = run(TrainingSettings(**wanted), status.update)
+    text = markdown(report)
+    if command.json:
+        write_json(report, command.json)
+    if command.markdown:
+        command.markdown.parent.mkdir(parents=True, exist_ok=True)
+        command.markdown.write_text(text)
+    return text
+
+
+_RUN: dict[type, Callable[[Any], str]] = {Margin: _margin, Solver: _solver, Training: _training}

@@ -1,15 +1,16 @@
 """Closed-loop episodes of a policy in the batch environment."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from deqmpc_core.bundle import load_policy
-from deqmpc_core.policies import Policy
+from deqmpc_core.policies import Policy, PolicyConfig
 from deqmpc_core.tasks import Task
 from deqmpc_core.tasks.task import HOLD
+from deqmpc_core.types import Observation, Plan
 from deqmpc_sim.envs.episodes import episode_starts
 
 
@@ -27,8 +28,25 @@ class Rollout(NamedTuple):
     lengths: Tensor | None = None
 
 
+class Pilot(Protocol):
+    """What can be flown: a policy, or what stands for one."""
+
+    @property
+    def config(self) -> PolicyConfig:
+        """Whose horizon says how far spheres are predicted."""
+        ...
+
+    def initial_state(self, batch: int, /) -> Any:
+        """A cold state for `batch` samples."""
+        ...
+
+    def __call__(self, observation: Observation, state: Any, iterations: int, /) -> tuple[Plan, Any]:
+        """One tick."""
+        ...
+
+
 def roll_out(
-    task: Task, policy: Policy, starts: Tensor, steps: int, iterations: int = 1, centers: Tensor | None = None
+    task: Task, policy: Pilot, starts: Tensor, steps: int, iterations: int = 1, centers: Tensor | None = None
 ) -> Rollout:
     """Fly `steps` intervals from starts (B, n); after an episode's end its reward is 0.
 

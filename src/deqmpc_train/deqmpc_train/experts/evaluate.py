@@ -12,7 +12,7 @@ from deqmpc_core.bundle import save_bundle
 from deqmpc_core.errors import DataError
 from deqmpc_core.policies import Policy, PolicyConfig, make_policy
 from deqmpc_core.tasks import Task
-from deqmpc_train.eval import PolicyResult, Starts, evaluate, evaluate_policy, seeded_starts
+from deqmpc_train.eval import Plan, PolicyResult, Starts, evaluate, evaluate_policy, seeded_starts
 
 KINDS = {"default": "expert", "mpc": "expert-mpc", "rl": "expert-rl"}
 """What `load_policy` calls each kind."""
@@ -47,7 +47,7 @@ def evaluate_expert(
     names = [KINDS[kind]]
     if task.spheres is not None and task.name == "crazyflie":
         names.append("straight-line")
-    return evaluate(names, task, len(starts.x), seed, starts=starts)
+    return evaluate(names, task, Plan(len(starts.x), seed), starts).results
 
 
 def published_starts(task: Task, file: Path, episodes: int) -> Tensor:

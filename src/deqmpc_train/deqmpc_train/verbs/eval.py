@@ -1,37 +1,52 @@
 """deqmpc eval: policies side by side on the same starts of the batch environment."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
 from rich.console import Console
 from rich.table import Column, Table
 
-from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.bundle import find_bundle, load_policy
+from deqmpc_core.errors import ConfigError, DeqmpcError
 from deqmpc_core.tasks import load_task
-from deqmpc_train.eval import PolicyResult, evaluate
+from deqmpc_train.data.options import option_values
+from deqmpc_train.eval import Evaluation, Plan, PolicyResult, evaluate
+from deqmpc_train.files import read_json, write_json, write_text
+from deqmpc_train.tuned import rounds_per_tick
 
 
 @dataclass(frozen=True)
 class EvalArguments:
-    """Fly policies, given by path, name or variant, from the same starts and compare them with the expert.
+    """Fly policies, given by path, name or variant, from the same starts, and compare them with each other
+    and with the expert: returns, failures, violations, held-out error, milliseconds, with 95 % intervals.
 
-    episodes, seed: the starts. iterations: rounds per warm tick. data: a data set, for the held-out error.
-    json: a file for the figures. threads: CPU threads.
+    option: NAME=VALUE, an option of the task. episodes, seed: the starts. iterations: rounds of a warm tick,
+    a row for each (default: the task's, 2 for qpole_obs, else 1). cold: one more row, every tick from
+    nothing. data: a data set, for the held-out error; split: whose tenth (default: the one the policy was
+    trained without). residuals: instead of flying, residuals by round of a cold tick at held-out states
+    (needs data). json, markdown: files for the figures. plots: a folder for pictures. keep: write each
+    policy's figures into its bundle's eval.json. threads: CPU threads.
     """
 
     policies: Annotated[tuple[str, ...], tyro.conf.Positional]
     task: str = "crazyflie"
+    option: tuple[str, ...] = ()
     episodes: int = 200
     seed: int = 0
-    iterations: int = 1
+    iterations: tuple[int, ...] = ()
+    cold: bool = False
     data: Path | None = None
+    split: int | None = None
+    residuals: bool = False
     json: Path | None = None
+    markdown: Path | None = None
+    plots: Path | None = None
+    keep: bool = False
     threads: int | None = None
 
 
@@ -41,28 +56,81 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     try:
-        results = evaluate(
-            list(arguments.policies), load_task(arguments.task), arguments.episodes, arguments.seed,
-            arguments.iterations, arguments.data,
-        )  # fmt: skip
+        _residuals(arguments) if arguments.residuals else _evaluate(arguments)
     except DeqmpcError as error:
         Console(stderr=True).print(f"deqmpc eval: {error}", style="red", markup=False, highlight=False)
         return 1
-    Console().print(_table(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"policies": [r.to_json() for r in results]}, indent=2) + "\n")
     return 0
 
 
+def _evaluate(arguments: EvalArguments) -> None:
+    task = load_task(arguments.task, **option_values(arguments.option))
+    plan = Plan(
+        arguments.episodes, arguments.seed, arguments.iterations or (rounds_per_tick(task.name),),
+        arguments.cold, arguments.data, arguments.split,
+    )  # fmt: skip
+    with Console(stderr=True).status("…") as status:
+        evaluation = evaluate(arguments.policies, task, plan, progress=status.update)
+    Console().print(_table(evaluation.results))
+    if arguments.json:
+        write_json(arguments.json, evaluation.to_json())
+    if arguments.markdown:
+        from deqmpc_train.eval.report import markdown
+
+        write_text(arguments.markdown, markdown(evaluation))
+    if arguments.plots:
+        from deqmpc_train.eval.plots import draw
+
+        draw(evaluation, arguments.plots)
+    if arguments.keep:
+        keep(evaluation, arguments.policies, task.name)
+
+
+def keep(evaluation: Evaluation, names: Sequence[str], task: str) -> None:
+    """Each policy's rows as "evaluation" in its bundle's eval.json, the rest of which stays."""
+    for name in names:
+        file = find_bundle(name, task) / "eval.json"
+        rows = [r.to_json() for r in evaluation.results if r.policy == Path(name).name]
+        write_json(file, read_json(file) | {"evaluation": rows})
+
+
+def _residuals(arguments: EvalArguments) -> None:
+    from deqmpc_train.eval.plots import draw_residuals
+    from deqmpc_train.eval.report import residual_markdown
+    from deqmpc_train.eval.residuals import held_out_residuals
+
+    if arguments.data is None:
+        raise ConfigError("--residuals needs held-out states; give a data set by --data")
+    task = load_task(arguments.task, **option_values(arguments.option))
+    found: list[dict[str, Any]] = []
+    pages = []
+    for name in arguments.policies:
+        residuals = held_out_residuals(name, load_policy(name, task), arguments.data)
+        label, states, rounds = Path(name).name, residuals.joint.shape[1], residuals.to_json()
+        found.append({"policy": label, "task": task.name, "states": states, "rounds": rounds})
+        pages.append(residual_markdown(label, states, rounds))
+        if arguments.plots:
+            draw_residuals(label, rounds, arguments.plots / f"{label}-residuals.png")
+        if arguments.keep:
+            file = find_bundle(name, task.name) / "eval.json"
+            write_json(file, read_json(file) | {"residuals": found[-1]})
+    Console().print("\n".join(pages), markup=False, highlight=False)
+    if arguments.json:
+        write_json(arguments.json, {"residuals": found})
+    if arguments.markdown:
+        write_text(arguments.markdown, "\n".join(pages))
+
+
 def _table(results: list[PolicyResult]) -> Table:
-    columns = "policy success fail return ratio dist L1 ms net solver"
+    columns = "policy success fail return ratio dist L1 violation ms net solver"
     table = Table(*(Column(name, no_wrap=True) for name in columns.split()), box=None)
     for r in results:
         error = "" if r.validation_error is None else f"{r.validation_error:.4f}"
         flight, times = r.flight, r.times
         rates = (f"{flight.success_rate:.1%}", f"{flight.failure_rate:.1%}", f"{flight.return_mean:.1f}")
         figures = (_number(flight.normalised_return, 4), _number(flight.final_distance, 3), error)
-        table.add_row(r.policy, *rates, *figures, *(f"{t:.2f}" for t in times))
+        violation = f"{flight.violation_p99:.0e}"
+        table.add_row(r.name, *rates, *figures, violation, *(f"{t:.2f}" for t in times))
     return table
 
 

@@ -1,0 +1,91 @@
+"""An evaluation as markdown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from deqmpc_train.eval.evaluate import Evaluation
+from deqmpc_train.eval.intervals import Interval
+from deqmpc_train.eval.residuals import NAMES, TOLERANCE, WHAT
+from deqmpc_train.eval.results import Difference, PolicyResult
+
+HEAD = (
+    "policy", "of the expert's return", "return", "failures", "success", "L1 held out", "violation p99",
+    "ms a step", "network", "solver",
+)  # fmt: skip
+_PAIRS = ("first", "second", "returns", "of the expert's return", "failures")
+
+
+def markdown(evaluation: Evaluation) -> str:
+    """A table of policies, then the paired differences."""
+    results = evaluation.results
+    task, episodes, seed = results[0].task, results[0].episodes, results[0].seed
+    lines = [
+        f"# {task}: {episodes} episodes of seed {seed}", "",
+        f"The expert's mean return from the same starts is {evaluation.expert.mean():.2f}. In brackets: 95 % "
+        "bootstrap intervals over episodes. L1 held out: mean of a cold tick and streamed ones, per knot. "
+        "ms: medians at B = 1.", "",
+        *table(HEAD, [row(r) for r in results]), "",
+    ]  # fmt: skip
+    if evaluation.differences:
+        lines += ["## First minus second, paired by start", ""]
+        lines += [*table(_PAIRS, [_pair(d) for d in evaluation.differences]), ""]
+    return "\n".join(lines)
+
+
+def row(result: PolicyResult) -> list[str]:
+    """A policy's cells."""
+    flight, times = result.flight, result.times
+    return [
+        result.name, _share(flight.normalised_return, flight.normalised_interval),
+        f"{flight.return_mean:.2f} {_between(flight.return_interval, 2)}",
+        f"{flight.failure_rate:.1%} {_percent(flight.failure_interval)}", f"{flight.success_rate:.1%}",
+        _number(result.validation_error), f"{flight.violation_p99:.1e}",
+        *(f"{t:.2f}" for t in times),
+    ]  # fmt: skip
+
+
+def _pair(difference: Difference) -> list[str]:
+    return [
+        difference.first, difference.second,
+        f"{difference.returns:+.2f} {_between(difference.return_interval, 2)}",
+        _share(difference.normalised, difference.normalised_interval, "+"),
+        f"{difference.failures:+.1%} {_percent(difference.failure_interval)}",
+    ]  # fmt: skip
+
+
+def residual_markdown(name: str, states: int, rounds: list[dict[str, Any]]) -> str:
+    """Residuals by round: median, 95th percentile, share below 1e-3."""
+    head = ("round", *NAMES, f"all < {TOLERANCE:g}")
+    body = [
+        [str(r["round"]), *(_residual(r[n]) for n in NAMES), f"{r['all_share']:.1%}"] for r in rounds
+    ]
+    legend = [f"- {key}: {text}" for key, text in WHAT.items()]
+    intro = f"Median / 95th percentile, share of {states} held-out states below {TOLERANCE:g}."
+    return "\n".join([f"# {name}: residuals by round", "", intro, "", *legend, "", *table(head, body), ""])
+
+
+def _residual(values: dict[str, float]) -> str:
+    return f"{values['median']:.1e} / {values['p95']:.1e}, {values['share']:.1%}"
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a markdown table."""
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
+
+
+def _between(interval: Interval, digits: int) -> str:
+    return f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+def _percent(interval: Interval) -> str:
+    return f"[{interval[0]:.1%}, {interval[1]:.1%}]"
+
+
+def _share(value: float | None, interval: Interval | None, sign: str = "") -> str:
+    if value is None:
+        return "signs differ"
+    return f"{value:{sign}.3f}" + ("" if interval is None else f" {_between(interval, 3)}")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
