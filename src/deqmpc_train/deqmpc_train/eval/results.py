@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +145,26 @@ def differences(results: list[PolicyResult], expert: Array) -> list[Difference]:
     return [difference(a, b, expert) for a, b in combinations(results, 2)]
 
 
-def difference(first: PolicyResult, second: PolicyResult, expert: Array) -> Difference:
+class Flown(Protocol):
+    """What can be paired: a name, returns (B,) and failures (B,) of the same starts."""
+
+    @property
+    def name(self) -> str:
+        """As rows name it."""
+        ...
+
+    @property
+    def returns(self) -> Array:
+        """(B,)."""
+        ...
+
+    @property
+    def failed(self) -> NDArray[Any]:
+        """(B,)."""
+        ...
+
+
+def difference(first: Flown, second: Flown, expert: Array) -> Difference:
     """first minus second, paired by episode."""
     gaps = first.returns - second.returns
     failures = first.failed.astype(float) - second.failed
