@@ -77,11 +77,11 @@ def test_the_verb_flies_all_from_the_same_starts_and_only_once(
     short = replace(load_task("crazyflie"), episode_steps=3)
     monkeypatch.setattr(compare_verb, "load_task", lambda *_: short)
     words = ["--task", "crazyflie", "--data", str(data), "--out", str(tmp_path / "out"), "--variants", "nn",
-             "deqmpc-nn", "--splits", "0", "1", "--budget", "smoke", "--grid", "1e-3", "--episodes", "3",
+             "deq", "--splits", "0", "1", "--budget", "smoke", "--grid", "1e-3", "--episodes", "3",
              "--steps", "10", "--rounds", "2", "--batch", "4", "--hidden", "8"]  # fmt: skip
     assert compare_verb.main(words) == 0
     found = json.loads((tmp_path / "out" / "compare.json").read_text())
-    assert [v["variant"] for v in found["variants"]] == ["nn", "deqmpc-nn"]
+    assert [v["variant"] for v in found["variants"]] == ["nn", "deq"]
     assert all(v["splits"] == 2 for v in found["variants"]) and len(found["policies"]) == 4
     first, second = (found["variants"][i]["return_mean"] for i in (0, 1))
     assert found["pairs"][0]["returns"] == pytest.approx(first - second)

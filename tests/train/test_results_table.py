@@ -1,6 +1,7 @@
 """The README's table is what the bundles' eval.json say."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ ROW = {
 }  # fmt: skip
 
 
-def bundle(models: Path, task: str, variant: str, rows: list[dict[str, object]]) -> None:
+def bundle(models: Path, task: str, variant: str, rows: Sequence[Mapping[str, object]]) -> None:
     place = models / f"{task}-{variant}"
     place.mkdir(parents=True)
     (place / "policy.json").write_text(json.dumps({"task": task, "variant": variant}))

@@ -120,8 +120,9 @@ def flight_figures(task: Task, flight: Flight, expert: Array) -> FlightFigures:
     median, p99, largest = np.quantile(violations, (0.5, 0.99, 1.0))
     return FlightFigures(
         mean, mean_interval(flight.returns), best, normalised(mean, best),
-        normalised_interval(flight.returns, expert), float(done.mean()), mean_interval(done),
-        float(failed.mean()), mean_interval(failed), {w: reasons.count(w) for w in sorted(set(reasons))},
+        normalised_interval(flight.returns, expert), float(done.mean()), mean_interval(done.astype(float)),
+        float(failed.mean()), mean_interval(failed.astype(float)),
+        {why: reasons.count(why) for why in sorted(set(reasons))},
         _final_distance(task, rollout), float(median), float(p99), float(largest),
         float((violations > TOLERANCE).mean()), flight.residual.tolist(),
     )  # fmt: skip
