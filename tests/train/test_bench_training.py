@@ -19,8 +19,9 @@ def test_the_report_splits_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(training, "replay", watched)
     before = torch.get_num_threads()
-    sizes = {"hidden": 8, "batch": 3, "rounds": 2, "threads": 1}
-    tiny = TrainingSettings("crazyflie", repetitions=1, torch_repetitions=1, **sizes)
+    tiny = TrainingSettings(
+        "crazyflie", hidden=8, batch=3, rounds=2, threads=1, repetitions=1, torch_repetitions=1
+    )
     report = training.run(tiny)
     assert torch.get_num_threads() == before
     parts = report["solver_s"] + report["network_s"]

@@ -35,9 +35,9 @@ def bundle(tmp_path: Path) -> Path:
 def test_intervals_of_known_spread_cover_and_pairs_cancel() -> None:
     rng = np.random.default_rng(1)
     covered = sum(
-        low <= 2.0 <= high for low, high in (mean_interval(rng.normal(2.0, 1.0, 200)) for _ in range(100))
+        low <= 2.0 <= high for low, high in (mean_interval(rng.normal(2.0, 1.0, 60)) for _ in range(40))
     )
-    assert 88 <= covered <= 100
+    assert 33 <= covered <= 40
     values = rng.normal(0.0, 5.0, 200)
     low, high = mean_interval(values)
     assert high - low == pytest.approx(2 * 1.96 * 5.0 / 200**0.5, rel=0.2)

@@ -15,6 +15,7 @@ BUILT_IN = {
     "data": "deqmpc_train.verbs.data:main",
     "expert": "deqmpc_train.verbs.expert:main",
     "eval": "deqmpc_train.verbs.eval:main",
+    "compare": "deqmpc_train.verbs.compare:main",
     "policies": "deqmpc_train.verbs.policies:main",
     "bench": "deqmpc.verbs.bench:main",
 }

@@ -34,7 +34,7 @@ def model_card(policy: Policy, config: TrainConfig, results: dict[str, Any]) -> 
         name=f"{task.name}-{shape.variant}", variant=shape.variant, task=task.name, n=task.n, m=task.m,
         knots=shape.horizon + 1, horizon=shape.horizon, hidden=shape.hidden, rounds=shape.rounds,
         m_al=shape.al_iterations, mu_max=shape.mu_max, steps=results["steps"], batch=config.batch,
-        network="deep equilibrium" if shape.variant.endswith("-deq") else "temporal convolutions",
+        network="deep equilibrium" if shape.variant.rpartition("-")[2] == "deq" else "temporal convolutions",
         parameters=sum(p.numel() for p in policy.network.parameters()),
         seconds=results["seconds"], error=results["validation_error"],
     )  # fmt: skip

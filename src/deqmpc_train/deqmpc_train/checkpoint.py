@@ -52,10 +52,18 @@ def _replace(directory: Path, checkpoint: Checkpoint) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def has_checkpoint(directory: Path) -> bool:
+    """Whether load_checkpoint has something to read."""
+    return directory.exists() or _backup(directory).exists()
+
+
+def _backup(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}-old")
+
+
 def load_checkpoint(directory: Path) -> Checkpoint:
     """The checkpoint at `directory`, or the one that a kill between two renames left beside it."""
-    backup = directory.with_name(f".{directory.name}-old")
-    place = directory if directory.exists() else backup
+    place = directory if directory.exists() else _backup(directory)
     try:
         meta = json.loads((place / _META).read_text())
         tensors = load_file(place / _TENSORS)

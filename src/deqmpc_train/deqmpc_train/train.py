@@ -15,6 +15,7 @@ from deqmpc_core.errors import ConfigError
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import load_task
 from deqmpc_train.card import model_card
+from deqmpc_train.checkpoint import has_checkpoint
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import load_episodes, read_info
 from deqmpc_train.files import write_json
@@ -107,7 +108,7 @@ def run(trainer: Trainer, monitor: Monitor | None = None) -> None:
 def training_results(trainer: Trainer, data: Path, choice: Choice | None = None) -> dict[str, Any]:
     """What eval.json says of the training: data, figures, time, the learning rates tried."""
     info = read_info(data)
-    kept = {k: info[k] for k in ("episodes", "seed", "expert", "dt") if k in info}
+    kept = {k: info[k] for k in ("episodes", "seed", "start_seed", "expert", "dt") if k in info}
     results = {
         "validation_error": trainer.best_error, "steps": trainer.step, "windows": len(trainer.windows),
         "seconds": round(trainer.seconds, 1), "processes": trainer.group.size,
@@ -144,7 +145,7 @@ def _begin(trainer: Trainer, resume: bool) -> None:
     if resume:
         trainer.resume()
         return
-    if (run_dir / "last").exists():
+    if has_checkpoint(run_dir / "last"):
         raise ConfigError(
             f"'{run_dir}' holds an earlier run; add --resume to go on, or give another --run-dir"
         )

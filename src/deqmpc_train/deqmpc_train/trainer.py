@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deqmpc_core.errors import ConfigError
+from deqmpc_core.errors import ConfigError, TrainingError
 from deqmpc_core.nets import WaypointNetwork
 from deqmpc_core.policies import Policy, make_policy
 from deqmpc_core.tasks import Task
@@ -96,7 +96,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         with self._precision():
             loss = window_loss(self.policy, window, config, self.units, group.total)
-        check_finite(self._named(loss), window, self.step, self.run_dir)
+        self._guard(loss, window)
         loss.total.backward()
         group.add_gradients(self.network.parameters())
         norms = self._part_norms()
@@ -198,6 +198,13 @@ class Trainer:
         with torch.no_grad():
             for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(value, 1.0 - decay)
+
+    def _guard(self, loss: WindowLoss, window: Window) -> None:
+        """Every process stops where one of them meets a number that is not finite."""
+        named = self._named(loss)
+        if self.group.total(torch.tensor(float(bool(named)))):
+            check_finite(named, window, self.step, self.run_dir)
+            raise TrainingError(f"step {self.step}: a number of another process is not finite; it says which")
 
     def _named(self, loss: WindowLoss) -> dict[str, Tensor]:
         """What the guard looks at; when anything in it is not finite, the parameters come first."""

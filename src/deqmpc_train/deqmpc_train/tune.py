@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deqmpc_core.errors import ConfigError, TrainingError
+from deqmpc_train.checkpoint import has_checkpoint
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.files import read_json, write_json
 from deqmpc_train.trainer import Trainer
@@ -68,7 +69,7 @@ def _error(
         if TrainConfig.from_json(found["config"]) == config:
             return found["error"]
     trainer = make(config, place)
-    if (place / "last").exists():
+    if has_checkpoint(place / "last"):
         trainer.resume()
     error: float | None
     try:

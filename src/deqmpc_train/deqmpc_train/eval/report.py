@@ -26,19 +26,23 @@ def markdown(evaluation: Evaluation) -> str:
         "ms: medians at B = 1.", "",
         *table(HEAD, [row(r) for r in results]), "",
     ]  # fmt: skip
-    if evaluation.differences:
-        lines += ["## First minus second, paired by start", ""]
-        lines += [*table(_PAIRS, [_pair(d) for d in evaluation.differences]), ""]
-    return "\n".join(lines)
+    return "\n".join(lines + pair_lines(evaluation.differences))
+
+
+def pair_lines(differences: Sequence[Difference]) -> list[str]:
+    """The paired differences, none without pairs."""
+    if not differences:
+        return []
+    return ["## First minus second, paired by start", "", *table(_PAIRS, [_pair(d) for d in differences]), ""]
 
 
 def row(result: PolicyResult) -> list[str]:
     """A policy's cells."""
     flight, times = result.flight, result.times
     return [
-        result.name, _share(flight.normalised_return, flight.normalised_interval),
-        f"{flight.return_mean:.2f} {_between(flight.return_interval, 2)}",
-        f"{flight.failure_rate:.1%} {_percent(flight.failure_interval)}", f"{flight.success_rate:.1%}",
+        result.name, share(flight.normalised_return, flight.normalised_interval),
+        f"{flight.return_mean:.2f} {between(flight.return_interval, 2)}",
+        f"{flight.failure_rate:.1%} {percent(flight.failure_interval)}", f"{flight.success_rate:.1%}",
         _number(result.validation_error), f"{flight.violation_p99:.1e}",
         *(f"{t:.2f}" for t in times),
     ]  # fmt: skip
@@ -47,9 +51,9 @@ def row(result: PolicyResult) -> list[str]:
 def _pair(difference: Difference) -> list[str]:
     return [
         difference.first, difference.second,
-        f"{difference.returns:+.2f} {_between(difference.return_interval, 2)}",
-        _share(difference.normalised, difference.normalised_interval, "+"),
-        f"{difference.failures:+.1%} {_percent(difference.failure_interval)}",
+        f"{difference.returns:+.2f} {between(difference.return_interval, 2)}",
+        share(difference.normalised, difference.normalised_interval, "+"),
+        f"{difference.failures:+.1%} {percent(difference.failure_interval)}",
     ]  # fmt: skip
 
 
@@ -73,18 +77,21 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
 
 
-def _between(interval: Interval, digits: int) -> str:
+def between(interval: Interval, digits: int) -> str:
+    """[low, high]."""
     return f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
 
 
-def _percent(interval: Interval) -> str:
+def percent(interval: Interval) -> str:
+    """[low, high] of shares, in percent."""
     return f"[{interval[0]:.1%}, {interval[1]:.1%}]"
 
 
-def _share(value: float | None, interval: Interval | None, sign: str = "") -> str:
+def share(value: float | None, interval: Interval | None, sign: str = "") -> str:
+    """A return over the expert's with its interval."""
     if value is None:
         return "signs differ"
-    return f"{value:{sign}.3f}" + ("" if interval is None else f" {_between(interval, 3)}")
+    return f"{value:{sign}.3f}" + ("" if interval is None else f" {between(interval, 3)}")
 
 
 def _number(value: float | None) -> str:

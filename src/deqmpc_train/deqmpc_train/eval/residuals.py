@@ -63,18 +63,25 @@ def held_out_residuals(name: str, policy: Policy, data: Path, states: int = STAT
 
 def residuals(policy: Policy, seen: Observation) -> Residuals:
     """Residuals of the rounds of a cold tick."""
-    with torch.inference_mode(), _Latents(policy) as latents:
-        plan, _ = policy(seen, policy.initial_state(len(seen.x)))
-    x0 = seen.x[:, None]
-    first = policy.task.control_reference.expand(len(seen.x), policy.config.horizon, -1)
-    before = Iterate(x0.expand(-1, policy.config.horizon + 1, -1), first, plan.rounds[0].theta)
+    with _Latents(policy) as latents:  # with gradients, for the cell is called as a module only then
+        rounds = policy.unroll(seen, policy.initial_state(len(seen.x)))[0].rounds
+    with torch.no_grad():
+        return _of(policy, seen, rounds, latents.residuals)
+
+
+def _of(
+    policy: Policy, seen: Observation, rounds: tuple[Iterate, ...], latents: list[Tensor]
+) -> Residuals:
+    x0, horizon = seen.x[:, None], policy.config.horizon
+    first = policy.task.control_reference.expand(len(seen.x), horizon, -1)
+    before = Iterate(x0.expand(-1, horizon + 1, -1), first, rounds[0].theta)
     joint, dynamics, constraints = [], [], []
-    for iterate in plan.rounds:
+    for iterate in rounds:
         joint.append(_change(iterate, before))
         dynamics.append(_defect(policy, iterate))
         constraints.append(_violation(policy, seen, iterate))
         before = iterate
-    deq = latents.residuals or [torch.zeros_like(j) for j in joint]
+    deq = latents or [torch.zeros_like(j) for j in joint]
     return Residuals(*(torch.stack(v).double() for v in (dynamics, constraints, deq, joint)))
 
 
@@ -102,7 +109,8 @@ class _Latents:
 
     def _cell(self, _: object, inputs: tuple[Tensor, ...], image: Tensor) -> None:
         gap = (image - inputs[0]).flatten(1).norm(dim=1)
-        self._last = gap / image.flatten(1).norm(dim=1).clamp_min(torch.finfo(image.dtype).tiny)
+        size = image.flatten(1).norm(dim=1).clamp_min(torch.finfo(image.dtype).tiny)
+        self._last = (gap / size).detach()
 
 
 def _change(now: Iterate, before: Iterate) -> Tensor:

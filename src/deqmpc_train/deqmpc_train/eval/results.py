@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,8 +120,9 @@ def flight_figures(task: Task, flight: Flight, expert: Array) -> FlightFigures:
     median, p99, largest = np.quantile(violations, (0.5, 0.99, 1.0))
     return FlightFigures(
         mean, mean_interval(flight.returns), best, normalised(mean, best),
-        normalised_interval(flight.returns, expert), float(done.mean()), mean_interval(done),
-        float(failed.mean()), mean_interval(failed), {w: reasons.count(w) for w in sorted(set(reasons))},
+        normalised_interval(flight.returns, expert), float(done.mean()), mean_interval(done.astype(float)),
+        float(failed.mean()), mean_interval(failed.astype(float)),
+        {why: reasons.count(why) for why in sorted(set(reasons))},
         _final_distance(task, rollout), float(median), float(p99), float(largest),
         float((violations > TOLERANCE).mean()), flight.residual.tolist(),
     )  # fmt: skip
@@ -145,7 +146,26 @@ def differences(results: list[PolicyResult], expert: Array) -> list[Difference]:
     return [difference(a, b, expert) for a, b in combinations(results, 2)]
 
 
-def difference(first: PolicyResult, second: PolicyResult, expert: Array) -> Difference:
+class Flown(Protocol):
+    """What can be paired: a name, returns (B,) and failures (B,) of the same starts."""
+
+    @property
+    def name(self) -> str:
+        """As rows name it."""
+        ...
+
+    @property
+    def returns(self) -> Array:
+        """(B,)."""
+        ...
+
+    @property
+    def failed(self) -> NDArray[Any]:
+        """(B,)."""
+        ...
+
+
+def difference(first: Flown, second: Flown, expert: Array) -> Difference:
     """first minus second, paired by episode."""
     gaps = first.returns - second.returns
     failures = first.failed.astype(float) - second.failed

@@ -1,4 +1,4 @@
-"""deqmpc policies: list, show and verify bundles."""
+"""deqmpc policies: list, show and verify bundles, and the table of their results."""
 
 import json
 import sys
@@ -9,10 +9,12 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Rows
 
 from deqmpc_core.bundle import find_bundle, list_bundles, read_config, verify_bundle
 from deqmpc_core.errors import DeqmpcError
+from deqmpc_train.files import write_text
+from deqmpc_train.results_table import results_table, with_table
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,30 @@ class Verify:
     policies: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
 
 
+@dataclass(frozen=True)
+class Table:
+    """Print the results of the learned policies under a folder, from their eval.json.
+
+    models: the folder. readme: a page with the two markers, between which the table is put. check: change
+    nothing, but fail where the page holds another table.
+    """
+
+    models: Path = Path("models")
+    readme: Path | None = None
+    check: bool = False
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
-    command = tyro.cli(List | Show | Verify, prog="deqmpc policies", args=argv)
+    command = tyro.cli(List | Show | Verify | Table, prog="deqmpc policies", args=argv)
     console = Console()
     try:
         if isinstance(command, Show):
             _show(find_bundle(command.policy), console)
         elif isinstance(command, Verify):
             return _verify(command.policies, console)
+        elif isinstance(command, Table):
+            return _table(command, console)
         else:
             _list(console)
     except DeqmpcError as error:
@@ -52,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _list(console: Console) -> None:
-    table = Table("policy", "task", "variant", "hidden", "place")
+    table = Rows("policy", "task", "variant", "hidden", "place")
     for directory in list_bundles():
         config = read_config(directory)
         table.add_row(directory.name, config.task, config.variant, str(config.hidden), str(directory))
@@ -78,6 +95,23 @@ def _verify(names: Sequence[str], console: Console) -> int:
             broken += 1
             console.print(f"{directory}: {error}", style="red", markup=False, highlight=False)
     return 1 if broken else 0
+
+
+def _table(command: Table, console: Console) -> int:
+    made = results_table(command.models)
+    if command.readme is None:
+        console.print(made, markup=False, highlight=False, soft_wrap=True)
+        return 0
+    page = command.readme.read_text()
+    fresh = with_table(page, made, str(command.readme))
+    if command.check and fresh != page:
+        Console(stderr=True).print(
+            f"'{command.readme}' holds another table; run deqmpc policies table --readme {command.readme}"
+        )
+        return 1
+    if not command.check:
+        write_text(command.readme, fresh)
+    return 0
 
 
 if __name__ == "__main__":

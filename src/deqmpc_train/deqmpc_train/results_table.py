@@ -1,0 +1,81 @@
+"""The README's results table, made from the committed bundles' eval.json."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from deqmpc_core.errors import ConfigError
+from deqmpc_core.policies import LEARNED
+from deqmpc_core.tasks import task_names
+from deqmpc_train.eval.report import share, table
+from deqmpc_train.files import read_json
+
+BEGIN, END = "<!-- results: deqmpc policies table -->", "<!-- /results -->"
+
+_HEAD = (
+    "task", "policy", "of the expert's return", "return", "failures", "success", "L1 held out", "ms a step",
+)  # fmt: skip
+
+
+def bundles(models: Path) -> list[Path]:
+    """Every learned policy's bundle under a folder, by task and variant."""
+    found = [p.parent for p in models.glob("*/policy.json")]
+    configs = {place: read_json(place / "policy.json") for place in found}
+    learned = [p for p in found if configs[p]["variant"] in LEARNED]
+
+    def order(place: Path) -> tuple[int, int, str]:
+        config = configs[place]
+        tasks = task_names()
+        task = tasks.index(config["task"]) if config["task"] in tasks else len(tasks)
+        return task, LEARNED.index(config["variant"]), place.name
+
+    return sorted(learned, key=order)
+
+
+def results_table(models: Path) -> str:
+    """Markdown: a row for each way a learned policy was evaluated, a plain one where it was not.
+
+    Raises ConfigError where there is no bundle or an eval.json that cannot be read.
+    """
+    rows = [row for place in bundles(models) for row in _rows(place)]
+    if not rows:
+        raise ConfigError(f"no learned policy under '{models}'; give the folder of the bundles by --models")
+    return "\n".join(table(_HEAD, rows)) + "\n"
+
+
+def _rows(place: Path) -> Iterable[list[str]]:
+    config, found = read_json(place / "policy.json"), read_json(place / "eval.json")
+    evaluations: list[dict[str, Any]] = found.get("evaluation", [])
+    if not evaluations:
+        error = found.get("training", {}).get("validation_error")
+        yield [config["task"], place.name, "", "", "", "", _number(error), ""]
+    for told in evaluations:
+        yield [told["task"], _name(place, told), *_figures(told)]
+
+
+def _name(place: Path, told: dict[str, Any]) -> str:
+    if told["cold"]:
+        return f"{place.name}, cold"
+    return place.name if told["iterations"] == 1 else f"{place.name}, {told['iterations']} rounds"
+
+
+def _figures(told: dict[str, Any]) -> list[str]:
+    interval = told["normalised_interval"]
+    return [
+        share(told["normalised_return"], None if interval is None else (interval[0], interval[1])),
+        f"{told['return_mean']:.1f}", f"{told['failure_rate']:.1%}", f"{told['success_rate']:.1%}",
+        _number(told["validation_error"]), f"{told['ms_per_step']:.2f}",
+    ]  # fmt: skip
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def with_table(page: str, made: str, name: str = "README.md") -> str:
+    """The page with the table between the markers. Raises ConfigError where they are missing."""
+    before, found, rest = page.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise ConfigError(f"'{name}' has no lines '{BEGIN}' and '{END}' to put the table between")
+    return f"{before}{BEGIN}\n{made}{END}{after}"

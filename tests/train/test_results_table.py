@@ -1,0 +1,53 @@
+"""The README's table is what the bundles' eval.json say."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from deqmpc_train.results_table import BEGIN, END, results_table
+from deqmpc_train.verbs import policies as policies_verb
+
+ROOT = Path(__file__).resolve().parents[2]
+ROW = {
+    "task": "pendulum", "iterations": 1, "cold": False, "normalised_return": 0.95,
+    "normalised_interval": [0.94, 0.96], "return_mean": -100.0, "failure_rate": 0.0, "success_rate": 1.0,
+    "validation_error": 0.01, "ms_per_step": 1.5,
+}  # fmt: skip
+
+
+def bundle(models: Path, task: str, variant: str, rows: Sequence[Mapping[str, object]]) -> None:
+    place = models / f"{task}-{variant}"
+    place.mkdir(parents=True)
+    (place / "policy.json").write_text(json.dumps({"task": task, "variant": variant}))
+    told = {"training": {"validation_error": 0.02}} | ({"evaluation": rows} if rows else {})
+    (place / "eval.json").write_text(json.dumps(told))
+
+
+def test_the_table_goes_between_the_markers_and_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, page = tmp_path / "models", tmp_path / "README.md"
+    bundle(models, "pendulum", "diffmpc-nn", [])
+    bundle(models, "pendulum", "deqmpc-deq", [ROW, ROW | {"iterations": 2}, ROW | {"cold": True}])
+    bundle(models, "pendulum", "expert-mpc", [ROW])
+    lines = results_table(models).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == [
+        "pendulum-deqmpc-deq", "pendulum-deqmpc-deq, 2 rounds", "pendulum-deqmpc-deq, cold",
+        "pendulum-diffmpc-nn",
+    ]  # fmt: skip
+    assert "0.950 [0.940, 0.960]" in lines[2] and "0.0200" in lines[-1]
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    words = ["table", "--models", str(models), "--readme", str(page)]
+    assert policies_verb.main([*words, "--check"]) == 1
+    assert policies_verb.main(words) == 0 and policies_verb.main([*words, "--check"]) == 0
+    text = page.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n| task") and text.endswith(f"{END}\nafter\n")
+    page.write_text("no markers\n")
+    assert policies_verb.main(words) == 1 and "to put the table between" in capsys.readouterr().err
+
+
+def test_the_committed_readme_holds_the_committed_results() -> None:
+    words = ["table", "--models", str(ROOT / "models"), "--readme", str(ROOT / "README.md"), "--check"]
+    assert policies_verb.main(words) == 0
