@@ -1,10 +1,15 @@
-"""Where acceptance runs keep what they measured, and git as they ask it."""
+"""Where acceptance runs keep what they measured, and the commands they call."""
 
 import hashlib
+import json
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+DEQMPC = [sys.executable, "-m", "deqmpc"]
 
 
 def kept_under(issue: int, *parts: str) -> Path:
@@ -15,6 +20,18 @@ def kept_under(issue: int, *parts: str) -> Path:
     folder = ROOT / "runs" / f"accept-{issue}" / (digest.hexdigest()[:12] + changed)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def once(file: Path, make: Callable[[], Any]) -> Any:
+    """What `make` gave the first time, as JSON keeps it."""
+    if not file.exists():
+        file.write_text(json.dumps(make(), indent=2) + "\n")
+    return json.loads(file.read_text())
+
+
+def deqmpc(*words: str, cwd: Path = ROOT) -> None:
+    """Run the command; it must succeed."""
+    subprocess.run([*DEQMPC, *words], cwd=cwd, check=True)
 
 
 def git(*words: str) -> str:

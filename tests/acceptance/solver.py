@@ -1,12 +1,11 @@
 """What the acceptance runs of the solver share: problems, and figures kept by the state of the library."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kept import ROOT, kept_under
+from kept import ROOT, kept_under, once
 
 from deqmpc_core.testing import Problems, random_problems, warm_set
 
@@ -18,9 +17,7 @@ PARTS = ("mpc", "systems", "tasks", "testing")  # what the figures depend on
 def measured(name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The figures `measure` gives, measured once for each state of the library."""
     file = kept_under(3, *(f"src/deqmpc_core/deqmpc_core/{p}" for p in PARTS)) / f"{name}.json"
-    if not file.exists():
-        file.write_text(json.dumps(measure(), indent=2) + "\n")
-    figures = json.loads(file.read_text())
+    figures = once(file, measure)
     print(name, figures)
     return figures
 

@@ -19,14 +19,13 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from kept import ROOT, kept_under
+from kept import DEQMPC, ROOT, deqmpc, kept_under
 
 from deqmpc_core.bundle import find_bundle, verify_bundle
 from deqmpc_core.tasks import task_names
 
 pytestmark = pytest.mark.accept
 
-DEQMPC = [sys.executable, "-m", "deqmpc"]
 PLAIN = [
     "tests/core/test_systems.py", "tests/core/test_tasks.py", "tests/sim/test_envs.py",
     "tests/sim/test_rigid_body.py", "tests/sim/test_render.py", "tests/train/test_data_import.py",
@@ -46,15 +45,11 @@ def kept() -> Path:
     return kept_under(4, *PARTS)
 
 
-def _deqmpc(*words: str, cwd: Path = ROOT) -> None:
-    subprocess.run([*DEQMPC, *words], cwd=cwd, check=True)
-
-
 def _expert(kept: Path, task: str, *options: str) -> dict[str, Any]:
     """The default expert's figures, flown once for each state of the tree."""
     file = kept / f"expert-{task}.json"
     if not file.exists():
-        _deqmpc("expert", "eval", "--task", task, "--json", str(file), *options)
+        deqmpc("expert", "eval", "--task", task, "--json", str(file), *options)
     return json.loads(file.read_text())["policies"][0]
 
 
@@ -99,7 +94,7 @@ def test_a_data_set_of_paper_size_takes_at_most_forty_minutes(task: str, kept: P
         began, before = time.monotonic(), json.loads(so_far.read_text()) if so_far.exists() else 0.0
         try:
             if not (out / "info.json").exists():
-                _deqmpc("data", "generate", "--task", task, "--out", str(out), "--jobs", "2")
+                deqmpc("data", "generate", "--task", task, "--out", str(out), "--jobs", "2")
         finally:
             so_far.write_text(json.dumps(before + time.monotonic() - began))
         so_far.replace(clock)
@@ -112,7 +107,7 @@ def test_a_data_set_of_paper_size_takes_at_most_forty_minutes(task: str, kept: P
 def test_a_part_of_a_data_set_made_again_is_the_same(task: str, kept: Path, tmp_path: Path) -> None:
     """The state of the tree that made it, and this one, give the same numbers."""
     whole, again = kept / "data" / task, tmp_path / "again"
-    _deqmpc("data", "generate", "--task", task, "--episodes", "25", "--spread-episodes", "0",
+    deqmpc("data", "generate", "--task", task, "--episodes", "25", "--spread-episodes", "0",
             "--out", str(again))  # fmt: skip
     old, new = (pq.read_table(folder / "episodes.parquet") for folder in (whole, again))
     info = json.loads((whole / "info.json").read_text())
@@ -125,7 +120,7 @@ def test_a_part_of_a_data_set_made_again_is_the_same(task: str, kept: Path, tmp_
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     words = ["data", "generate", "--task", "crazyflie", "--episodes", "100", "--steps", "20",
              "--spread-episodes", "50"]  # fmt: skip
-    _deqmpc(*words, "--jobs", "1", "--out", "whole", cwd=tmp_path)
+    deqmpc(*words, "--jobs", "1", "--out", "whole", cwd=tmp_path)
     process = subprocess.Popen([*DEQMPC, *words, "--jobs", "2", "--out", "killed"], cwd=tmp_path)
     parts = tmp_path / "killed.parts"
     while len(list(parts.glob("*.parquet"))) < 2:
@@ -134,7 +129,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed").exists()
-    _deqmpc(*words, "--jobs", "2", "--out", "killed", cwd=tmp_path)
+    deqmpc(*words, "--jobs", "2", "--out", "killed", cwd=tmp_path)
     for file in (tmp_path / "whole").iterdir():
         assert file.read_bytes() == (tmp_path / "killed" / file.name).read_bytes(), file.name
     assert sorted(p.name for p in tmp_path.iterdir()) == ["killed", "whole"]
@@ -146,11 +141,11 @@ def test_twenty_recordings_become_a_data_set(kept: Path) -> None:
     for seed in range(20):
         if not list((runs / str(seed)).glob("*/bag/metadata.yaml")):
             speed = "max" if seed % 2 else "realtime"
-            _deqmpc("sim", "--episodes", "1", "--seed", str(1_000_000 + seed), "--speed", speed,
+            deqmpc("sim", "--episodes", "1", "--seed", str(1_000_000 + seed), "--speed", speed,
                     "--no-baselines", "--runs-dir", str(runs / str(seed)))  # fmt: skip
     report, out = kept / "bags.json", kept / "flown"
     if not report.exists():
-        _deqmpc("data", "from-bags", str(runs), "--out", str(out), "--json", str(report))
+        deqmpc("data", "from-bags", str(runs), "--out", str(out), "--json", str(report))
     told = json.loads(report.read_text())
     assert len(told["bags"]) == 20 and not told["refused"]
     assert max(told["estimate_difference"].values()) <= 1e-9

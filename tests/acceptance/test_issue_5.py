@@ -11,13 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from kept import ROOT, kept_under
+from kept import ROOT, deqmpc, kept_under, once
 
 from deqmpc_core.bundle import find_bundle, verify_bundle
 from deqmpc_core.policies import PolicyConfig, make_policy
@@ -29,7 +28,6 @@ from deqmpc_train.eval.flights import seeded_starts, step_times
 
 pytestmark = pytest.mark.accept
 
-DEQMPC = [sys.executable, "-m", "deqmpc"]
 TRAIN = [sys.executable, "-m", "deqmpc_train.verbs.train"]
 PLAIN = [
     "tests/nets", "tests/policies", "tests/train/test_loss.py", "tests/train/test_training.py",
@@ -50,23 +48,13 @@ def kept() -> Path:
     return kept_under(5, "src", "models")
 
 
-def _once(file: Path, make: Callable[[], Any]) -> Any:
-    if not file.exists():
-        file.write_text(json.dumps(make(), indent=2) + "\n")
-    return json.loads(file.read_text())
-
-
-def _deqmpc(*words: str, cwd: Path = ROOT) -> None:
-    subprocess.run([*DEQMPC, *words], cwd=cwd, check=True)
-
-
 def test_gradients_fixed_points_ranks_and_bad_input() -> None:
     subprocess.run([sys.executable, "-m", "pytest", "-q", *PLAIN], cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="session")
 def step(kept: Path) -> dict[str, Any]:
-    return _once(kept / "training.json", lambda: run(TrainingSettings()))
+    return once(kept / "training.json", lambda: run(TrainingSettings()))
 
 
 @pytest.mark.parametrize(
@@ -91,12 +79,12 @@ def test_the_policy_step(hidden: int, at_most: float, kept: Path) -> None:
         torch.set_num_threads(threads)
         return times._asdict()
 
-    assert _once(kept / f"tick-{hidden}.json", measure)["ms_per_step"] <= at_most
+    assert once(kept / f"tick-{hidden}.json", measure)["ms_per_step"] <= at_most
 
 
 def test_a_killed_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
     data = ["data", "generate", "--task", "crazyflie", "--episodes", "10", "--steps", "30"]
-    _deqmpc(*data, "--spread-episodes", "0", "--jobs", "1", "--out", "data", cwd=tmp_path)
+    deqmpc(*data, "--spread-episodes", "0", "--jobs", "1", "--out", "data", cwd=tmp_path)
     words = ["--task", "crazyflie", "--variant", "deqmpc-deq", "--data", "data", "--budget", "smoke",
              "--steps", "60", "--checkpoint-every", "7", "--threads", "1"]  # fmt: skip
     subprocess.run([*TRAIN, *words, "--out", "whole", "--run-dir", "a"], cwd=tmp_path, check=True)
@@ -140,10 +128,10 @@ def test_the_alternation_converges_on_qpole_obs(kept: Path) -> None:
     """Appendix A.2: residuals below 1e-3 within 6 rounds, at 95 % of states no training has seen."""
     data, out = kept / "qpole_obs", kept / "residuals.json"
     if not (data / "info.json").exists():
-        _deqmpc("data", "generate", "--task", "qpole_obs", "--episodes", "20", "--seed", "7000000",
+        deqmpc("data", "generate", "--task", "qpole_obs", "--episodes", "20", "--seed", "7000000",
                 "--spread-episodes", "0", "--out", str(data))  # fmt: skip
     if not out.exists():
-        _deqmpc("eval", "qpole_obs-deqmpc-deq", "--task", "qpole_obs", "--residuals", "--data", str(data),
+        deqmpc("eval", "qpole_obs-deqmpc-deq", "--task", "qpole_obs", "--residuals", "--data", str(data),
                 "--json", str(out))  # fmt: skip
     rounds = json.loads(out.read_text())["residuals"][0]["rounds"]
     assert len(rounds) == 6 and rounds[-1]["all_share"] >= 0.95
@@ -153,7 +141,7 @@ def test_two_hundred_flights_in_the_batch_environment(kept: Path) -> None:
     out = kept / "crazyflie.json"
     if not out.exists():
         names = ("crazyflie-deqmpc-deq", "hover", "straight-line", "goal-mpc")
-        _deqmpc("eval", *names, "--episodes", "200", "--seed", "3", "--json", str(out))
+        deqmpc("eval", *names, "--episodes", "200", "--seed", "3", "--json", str(out))
     row = json.loads(out.read_text())["policies"][0]
     assert row["success_rate"] >= 196 / 200 and row["failure_rate"] <= 2 / 200
     assert row["normalised_return"] >= 0.95
@@ -162,10 +150,10 @@ def test_two_hundred_flights_in_the_batch_environment(kept: Path) -> None:
 def test_fifty_flights_in_the_simulator(kept: Path) -> None:
     out = kept / "sim.json"
     if not out.exists():
-        _deqmpc("sim", "--policy", "models/crazyflie-deqmpc-deq", "--episodes", "50", "--seed", "3",
+        deqmpc("sim", "--policy", "models/crazyflie-deqmpc-deq", "--episodes", "50", "--seed", "3",
                 "--speed", "max", "--json", str(out))  # fmt: skip
     assert sum(e["success"] for e in json.loads(out.read_text())["episodes"]) >= 48
 
 
 def test_the_readme_has_the_committed_results() -> None:
-    _deqmpc("policies", "table", "--readme", "README.md", "--check")
+    deqmpc("policies", "table", "--readme", "README.md", "--check")

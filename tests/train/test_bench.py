@@ -119,8 +119,7 @@ def test_report_judges_every_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert min(right["ratio"], wrong["ratio"]) == 1.0 and right["median_us_per_solve"] > 0.0
         assert rows["broken", batch, "forward"]["note"] == "failed: ValueError: broken"
     assert rows["native 0.0", 6, "exact"]["note"] == "not supported: forward only"
-    report.write_json(found, tmp_path / "r.json")
-    text = report.markdown(json.loads((tmp_path / "r.json").read_text()))
+    text = report.markdown(json.loads(json.dumps(found)))
     assert "## pendulum T=4 box cold" in text and "| broken | 6 | exact |" in text
 
 

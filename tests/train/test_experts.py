@@ -24,6 +24,7 @@ from deqmpc_sim.envs import roll_out
 from deqmpc_train.eval import normalised
 from deqmpc_train.experts.actor_critic import fly, td_targets
 from deqmpc_train.experts.config import ExpertConfig
+from deqmpc_train.experts.environments import Environments
 from deqmpc_train.experts.evaluate import published_starts
 from deqmpc_train.experts.train import ExpertTrainer, run
 
@@ -92,6 +93,32 @@ def test_a_failed_solve_keeps_the_plan_under_way(monkeypatch: pytest.MonkeyPatch
     kept, _ = expert(Observation(plan.x[:, 1].clone()), state)
     torch.testing.assert_close(kept.x[:, :-1], plan.x[:, 1:])
     assert (kept.status == Status.MAX_ITERATIONS.code).all()
+
+
+def test_a_sound_plan_is_flown_where_the_solve_did_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    expert, x = quick_expert(), starts(quick_pendulum(), 2)
+    assert isinstance(expert, RewardMpcPolicy)
+    plan, state = expert(Observation(x), expert.initial_state(2))
+    now, solved, answers = plan.x[:, 1].clone(), expert._solved, []
+
+    def unended(*arguments: Any, **options: Any) -> Candidate:
+        found = solved(*arguments, **options)
+        answers.append(found._replace(status=torch.full_like(found.status, Status.MAX_ITERATIONS.code)))
+        return answers[-1]
+
+    monkeypatch.setattr(expert, "_solved", unended)
+    flown, _ = expert(Observation(now), state)
+    assert len(answers) == 1 and torch.equal(flown.x, answers[0].x)
+
+
+def test_a_flight_that_runs_away_ends_where_rewards_are_positive() -> None:
+    for name, ends in (("quadrotor", True), ("pendulum", False)):
+        task = load_task(name)
+        environments = Environments(task, 2, seed=0)
+        environments.x[1, -1] = 60.0
+        step = environments.step(task.control_reference.expand(2, -1))
+        assert step.failed.tolist() == [False, ends] == step.ended.tolist()
+        assert bool(step.reward[1] == 0.0) is ends
 
 
 def test_td_targets_are_the_weighted_sum_of_n_step_returns() -> None:

@@ -31,25 +31,27 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     """Replace the checkpoint at `directory`; TrainingError where it cannot be written, and the older one
     stays."""
+    meta = {"step": checkpoint.step, "config": checkpoint.config.to_json(), "notes": checkpoint.notes}
+    write_checkpoint(directory, meta, checkpoint.tensors, f"step {checkpoint.step}")
+
+
+def write_checkpoint(directory: Path, meta: dict[str, Any], tensors: dict[str, Tensor], when: str) -> None:
+    """Replace what is at `directory` by meta, as JSON, and tensors; TrainingError, saying `when`, where it
+    cannot be written, and the older one stays."""
     try:
-        _replace(directory, checkpoint)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        try:
+            (fresh / _META).write_text(json.dumps(meta, indent=2) + "\n")
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, fresh / _TENSORS)
+            replace_directory(fresh, directory)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f"step {checkpoint.step}: cannot write checkpoint '{directory}': {error}; the one before it is "
-            "intact: make room and go on with --resume"
+            f"{when}: cannot write checkpoint '{directory}': {error}; the one before it is intact: make room "
+            "and go on with --resume"
         ) from error
-
-
-def _replace(directory: Path, checkpoint: Checkpoint) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    meta = {"step": checkpoint.step, "config": checkpoint.config.to_json(), "notes": checkpoint.notes}
-    try:
-        (fresh / _META).write_text(json.dumps(meta, indent=2) + "\n")
-        save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}, fresh / _TENSORS)
-        replace_directory(fresh, directory)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def has_checkpoint(directory: Path) -> bool:
@@ -63,15 +65,27 @@ def _backup(directory: Path) -> Path:
 
 def load_checkpoint(directory: Path) -> Checkpoint:
     """The checkpoint at `directory`, or the one that a kill between two renames left beside it."""
+    meta, tensors = read_checkpoint(directory)
+    return Checkpoint(tensors, int(meta["step"]), TrainConfig.from_json(meta["config"]), meta["notes"])
+
+
+def read_checkpoint(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The inverse of write_checkpoint. Raises BundleError."""
     place = directory if directory.exists() else _backup(directory)
     try:
-        meta = json.loads((place / _META).read_text())
-        tensors = load_file(place / _TENSORS)
+        return json.loads((place / _META).read_text()), load_file(place / _TENSORS)
     except (OSError, json.JSONDecodeError, SafetensorError) as error:
         raise BundleError(
             f"cannot read checkpoint '{directory}': {error}; start again without --resume"
         ) from error
-    return Checkpoint(tensors, int(meta["step"]), TrainConfig.from_json(meta["config"]), meta["notes"])
+
+
+def steps_behind(directory: Path) -> int:
+    """Steps behind a checkpoint; 0 where none can be read."""
+    try:
+        return int(json.loads((directory / _META).read_text())["step"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:

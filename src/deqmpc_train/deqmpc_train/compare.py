@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from deqmpc_core.errors import ConfigError, TrainingError
 from deqmpc_core.policies import LEARNED
-from deqmpc_train.checkpoint import has_checkpoint
+from deqmpc_train.checkpoint import has_checkpoint, steps_behind
 from deqmpc_train.config import Overrides, TrainConfig, same_but
 from deqmpc_train.files import read_json
 from deqmpc_train.tune import short
@@ -127,12 +127,7 @@ class Run(NamedTuple):
 
 def _done(place: Path, steps: int) -> int:
     """Steps behind a run's last checkpoint."""
-    if (place / "result.json").is_file():
-        return steps
-    try:
-        return int(json.loads((place / "last" / "checkpoint.json").read_text())["step"])
-    except (OSError, ValueError, KeyError):
-        return 0
+    return steps if (place / "result.json").is_file() else steps_behind(place / "last")
 
 
 def _words(overrides: Overrides) -> list[str]:

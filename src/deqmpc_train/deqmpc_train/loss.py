@@ -9,13 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deqmpc_core.policies import Policy
+from deqmpc_core.policies import Policy, sphere_speed
 from deqmpc_core.tasks import Task
 from deqmpc_core.types import Iterate, Observation, Status
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import Window, continuous
-
-_SLOWEST = 0.01  # m/s
 
 Total = Callable[[Tensor], Tensor]
 
@@ -118,7 +116,7 @@ def window_loss(
     ticks, horizon = range(config.stream_steps + 1), config.policy.horizon
     counts = total(torch.stack([window.mask[:, t + 1 : t + horizon + 1].sum() for t in ticks]))
     state, through = policy.initial_state(window.x.shape[0]), config.backprop == "through"
-    pace = _pace(policy.task)
+    pace = sphere_speed(policy.task) * policy.task.dt  # [m]: the unit of their own loss term
     printed, chosen, spheres, iterates, statuses, cold_info = [], [], [], [], [], None
     for tick in ticks:
         seen = view(policy.task, window, tick, horizon)
@@ -136,8 +134,3 @@ def window_loss(
         torch.cat(chosen).sum(), printed[0], stream, cold_info.residual.detach().mean(1),
         cold_info.violation.amax(1), spheres[0].detach(), torch.stack(statuses), tuple(iterates),
     )  # fmt: skip
-
-
-def _pace(task: Task) -> float:
-    """How far a sphere goes in one interval [m]: the unit of its own loss term."""
-    return max(getattr(task, "obstacle_speed", 0.0), _SLOWEST) * task.dt

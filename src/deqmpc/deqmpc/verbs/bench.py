@@ -92,7 +92,7 @@ def _margin(command: Margin) -> str:
 
 def _solver(command: Solver) -> str:
     from deqmpc_train.bench.cases import Settings
-    from deqmpc_train.bench.report import markdown, run, write_json
+    from deqmpc_train.bench.report import markdown, run
 
     settings = Settings(quick=command.quick, threads=command.threads, tolerance=command.tolerance)
     with Progress(console=Console(stderr=True)) as bar:
@@ -100,28 +100,26 @@ def _solver(command: Solver) -> str:
         report = run(
             settings, lambda done, total, what: bar.update(job, completed=done, total=total, description=what)
         )
-    text = markdown(report)
-    if command.json:
-        write_json(report, command.json)
-    if command.markdown:
-        command.markdown.parent.mkdir(parents=True, exist_ok=True)
-        command.markdown.write_text(text)
-    return text
+    return _written(command, report, markdown(report))
 
 
 def _training(command: Training) -> str:
-    from deqmpc_train.bench.report import write_json
     from deqmpc_train.bench.training import TrainingSettings, markdown, run
 
     wanted = {name: getattr(command, name) for name in TrainingSettings._fields if hasattr(command, name)}
     with Console(stderr=True).status("…") as status:
         report = run(TrainingSettings(**wanted), status.update)
-    text = markdown(report)
+    return _written(command, report, markdown(report))
+
+
+def _written(command: Solver | Training, report: dict[str, Any], text: str) -> str:
+    """The page, once both are where the command wants them."""
+    from deqmpc_train.files import write_json, write_text
+
     if command.json:
-        write_json(report, command.json)
+        write_json(command.json, report)
     if command.markdown:
-        command.markdown.parent.mkdir(parents=True, exist_ok=True)
-        command.markdown.write_text(text)
+        write_text(command.markdown, text)
     return text
 
 

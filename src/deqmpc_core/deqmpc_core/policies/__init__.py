@@ -5,7 +5,15 @@ from deqmpc_core.policies.actor_policy import ActorPolicy
 from deqmpc_core.policies.bare import BarePolicy
 from deqmpc_core.policies.base import Policy
 from deqmpc_core.policies.build import make_network, make_policy
-from deqmpc_core.policies.config import EXPERTS, LEARNED, UNLEARNED, VARIANTS, PolicyConfig, obstacle_mode
+from deqmpc_core.policies.config import (
+    EXPERTS,
+    LEARNED,
+    UNLEARNED,
+    VARIANTS,
+    PolicyConfig,
+    obstacle_mode,
+    sphere_speed,
+)
 from deqmpc_core.policies.deq_mpc import DeqMpcPolicy
 from deqmpc_core.policies.diff_mpc import DiffMpcPolicy
 from deqmpc_core.policies.expert import ExpertPolicy
@@ -37,4 +45,5 @@ __all__ = [
     "make_network",
     "make_policy",
     "obstacle_mode",
+    "sphere_speed",
 ]

@@ -16,7 +16,7 @@ from deqmpc_core.policies.actor import Actor
 from deqmpc_core.policies.actor_policy import ActorPolicy
 from deqmpc_core.policies.bare import BarePolicy
 from deqmpc_core.policies.base import Policy
-from deqmpc_core.policies.config import PolicyConfig
+from deqmpc_core.policies.config import PolicyConfig, sphere_speed
 from deqmpc_core.policies.deq_mpc import DeqMpcPolicy
 from deqmpc_core.policies.diff_mpc import DiffMpcPolicy
 from deqmpc_core.policies.expert import make_expert
@@ -37,8 +37,6 @@ CLASSES: dict[str, type[Policy]] = {
     "straight-line": StraightLinePolicy,
 }
 
-_SLOWEST = 0.01  # m/s, the smallest unit of spheres' motion
-
 
 def make_network(config: PolicyConfig, task: Task) -> WaypointNetwork | None:
     """A fresh network for the variant, None for the variants without one."""
@@ -58,10 +56,10 @@ def _obstacle_network(config: PolicyConfig, task: Task) -> ObstacleNetwork | Non
         return None
     if task.spheres is None or task.system.position is None:
         raise ConfigError(f"obstacles: task '{task.name}' has no spheres; expected 'unseen'")
-    speed = max(getattr(task, "obstacle_speed", 0.0), _SLOWEST)
     width, predicts = obstacle_width(config.hidden), config.obstacles == "predicted"
     return ObstacleNetwork(ObstacleShape(
-        task.n, task.system.position, config.horizon, width, task.dt, speed, predicts, config.equilibrium
+        task.n, task.system.position, config.horizon, width, task.dt, sphere_speed(task), predicts,
+        config.equilibrium,
     ))  # fmt: skip
 
 

@@ -14,6 +14,7 @@ VARIANTS = (*LEARNED, "expert-rl", *UNLEARNED)
 OBSTACLES = ("unseen", "seen", "predicted")
 PREDICTIONS = ("waypoints", "velocity_weights")
 ADJOINTS = ("gauss_newton", "exact")
+_SLOWEST = 0.01  # m/s
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,11 @@ def obstacle_mode(task: Task) -> str:
     if task.spheres is None or task.fixed_layout:
         return "unseen"
     return "predicted" if task.moving else "seen"
+
+
+def sphere_speed(task: Task) -> float:
+    """The unit of the spheres' motion [m/s]: how fast the task's move, or hardly."""
+    return max(getattr(task, "obstacle_speed", 0.0), _SLOWEST)
 
 
 def _known(key: str, value: str, known: tuple[str, ...]) -> None:

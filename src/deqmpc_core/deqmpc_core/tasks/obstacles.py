@@ -4,7 +4,6 @@ Positions in the task's frame [m]. B batch, k spheres, S pieces of the path betw
 """
 
 import math
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deqmpc_core.errors import ConfigError, ShapeError
+from deqmpc_core.arrays import read_arrays
+from deqmpc_core.errors import ConfigError, DataError, ShapeError
 from deqmpc_core.types import Spheres
 
 PIECE = 0.01  # s, the longest piece of a swept path
@@ -90,9 +90,8 @@ def read_layout(path: str | Path) -> NDArray[np.float64]:
     """
     what = "layout: expected an .npz file with array 'position' (k, 3)"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            center = np.asarray(arrays["position"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        center = read_arrays(path, ("position",))["position"].astype(np.float64)
+    except DataError as error:
         raise ConfigError(f"{what}, got {path}: {error}") from error
     if center.ndim != 2 or center.shape[1] != 3 or not 1 <= len(center) <= MAX_LAYOUT:
         raise ShapeError(f"{what} and k from 1 to {MAX_LAYOUT}, got shape {center.shape} in {path}")

@@ -1,12 +1,10 @@
 """Runs the benchmark and writes it down: JSON for machines, markdown for people."""
 
 import importlib.util
-import json
 import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -91,12 +89,6 @@ def run(settings: Settings, progress: Callable[[int, int, str], None] = lambda *
         "machine": machine, "seconds": time.perf_counter() - begin, "rows": [r._asdict() for r in rows],
         "absent": [a._asdict() for a in absent], "growth": grown,
     }  # fmt: skip
-
-
-def write_json(report: dict[str, Any], file: Path) -> None:
-    """The report, indented."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def markdown(report: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from deqmpc_train.data.episodes import Episode, Episodes
 from deqmpc_train.data.options import data_task
 from deqmpc_train.data.parts import make_part, part_count, part_file, part_numbers, read_part
 from deqmpc_train.data.store import INFO, refuse_existing, write_data_set
+from deqmpc_train.files import write_text
 
 _CONFIG = "config.json"
 Report = Callable[[int, int], None]
@@ -143,6 +144,4 @@ def _same_origin(path: Path, origin: dict[str, Any]) -> None:
         raise DataError(
             f"{path.parent}: holds parts made with another configuration; remove it to start over"
         )
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    write_text(path, text)

@@ -4,7 +4,6 @@ Every successor is checked against the plant; the state after the last action, w
 it.
 """
 
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deqmpc_core.arrays import read_arrays
 from deqmpc_core.errors import DataError
 from deqmpc_core.tasks import Task
 from deqmpc_train.data.episodes import Array, Episode, Episodes
@@ -52,14 +52,7 @@ def import_arrays(
 
 
 def _read(file: Path, task: Task) -> Arrays:
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            found = {name: np.asarray(stored[name]) for name in Arrays._fields if name in stored}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError) as error:
-        raise DataError(f"cannot read '{file}': {error}; expected an .npz file of plain arrays") from error
-    for name in Arrays._fields:
-        if name not in found or found[name].dtype.kind not in "fiu":
-            raise DataError(f"'{file}': array '{name}' is missing or holds no numbers; found {sorted(found)}")
+    found = read_arrays(file, Arrays._fields)
     state, action, length = (found[name] for name in Arrays._fields)
     _check_shapes(state, action, length, task, file)
     return Arrays(state.astype(np.float64), action.astype(np.float64), length.astype(np.int64))

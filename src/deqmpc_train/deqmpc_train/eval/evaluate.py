@@ -1,6 +1,5 @@
 """Evaluation: policies side by side on the same starts of the batch environment."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from deqmpc_train.eval.results import (
     failed_flags,
     flight_figures,
 )
+from deqmpc_train.files import read_json
 from deqmpc_train.held_out import held_out_errors
 from deqmpc_train.tuned import rounds_per_tick
 
@@ -128,9 +128,9 @@ def training_config(name: str, policy: Policy, split: int | None = None) -> Trai
     if not policy.config.learned:
         return None
     try:
-        evaluation = json.loads((find_bundle(name, policy.task.name) / "eval.json").read_text())
+        evaluation = read_json(find_bundle(name, policy.task.name) / "eval.json")
         config = replace(TrainConfig.from_json(evaluation["training"]["config"]), policy=policy.config)
-    except (OSError, DeqmpcError, KeyError, TypeError, json.JSONDecodeError):
+    except (DeqmpcError, KeyError, TypeError):
         config = TrainConfig(policy.config, stream_rounds=rounds_per_tick(policy.task.name))
     return config if split is None else replace(config, split=split)
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 import deqmpc_core
+import deqmpc_sim.envs
 from deqmpc_core.bundle import find_bundle, load_policy
 from deqmpc_core.errors import BundleError
 from deqmpc_core.mpc.kernels.build import cache_directory
@@ -42,8 +43,9 @@ def expert_returns(task: Task, starts: Starts) -> NDArray[np.float64]:
 
 def _digest(task: Task, starts: Starts) -> str:
     found = hashlib.sha256()
-    for source in sorted(Path(deqmpc_core.__file__).parent.rglob("*.py")):
-        found.update(source.read_bytes())
+    for package in (deqmpc_core, deqmpc_sim.envs):
+        for source in sorted(Path(package.__path__[0]).rglob("*.py")):
+            found.update(source.read_bytes())
     try:
         bundle = find_bundle("expert", task.name)
         for name in _WHAT:

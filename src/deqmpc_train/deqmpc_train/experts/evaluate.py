@@ -1,6 +1,5 @@
 """Judging experts: the same figures for every kind, and the bundle that holds one."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deqmpc_core.arrays import read_arrays
 from deqmpc_core.bundle import save_bundle
 from deqmpc_core.errors import DataError
 from deqmpc_core.policies import Policy, PolicyConfig, make_policy
@@ -53,10 +53,9 @@ def evaluate_expert(
 def published_starts(task: Task, file: Path, episodes: int) -> Tensor:
     """The first states (B, n) of a published file's first `episodes` episodes. Raises DataError."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            state = np.asarray(arrays["state"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"no starts in '{file}': {error}; expected an .npz with 'state'") from error
+        state = read_arrays(file, ("state",))["state"].astype(np.float64)
+    except DataError as error:
+        raise DataError(f"no starts in '{file}': {error}") from error
     if state.ndim != 3 or state.shape[2] != task.n:
         raise DataError(f"'{file}', state: expected shape (N, L, {task.n}), got {state.shape}")
     first = state[:episodes, 0]

@@ -1,32 +1,33 @@
 """The training loop of a learned expert: updates, validation, checkpoints; resumes to the same bytes."""
 
 import copy
-import json
 import math
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from deqmpc_core.bundle import replace_directory
-from deqmpc_core.errors import BundleError, ConfigError
+from deqmpc_core.errors import ConfigError
 from deqmpc_core.policies import Policy, PolicyConfig, make_policy
 from deqmpc_core.policies.actor import Actor
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_sim.envs import episode_starts, roll_out
-from deqmpc_train.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors
+from deqmpc_train.checkpoint import (
+    has_checkpoint,
+    load_module,
+    load_optimizer,
+    module_tensors,
+    optimizer_tensors,
+    read_checkpoint,
+    write_checkpoint,
+)
 from deqmpc_train.experts.actor_critic import Critic, descend, fit_critic, fly, follow
 from deqmpc_train.experts.config import ExpertConfig
 from deqmpc_train.experts.environments import Environments
 
 _VALIDATION_SEED = 10_000  # starts that neither training nor evaluation uses
-_TENSORS, _META = "checkpoint.safetensors", "checkpoint.json"
 
 
 class Report(NamedTuple):
@@ -61,7 +62,7 @@ class ExpertTrainer:
         """Resume, or make sure that no earlier run would be lost."""
         if resume:
             self.resume()
-        elif (self.run_dir / "last").exists():
+        elif has_checkpoint(self.run_dir / "last"):
             raise ConfigError(
                 f"'{self.run_dir}' holds an earlier run; add --resume to go on, or give another --run-dir"
             )
@@ -100,24 +101,14 @@ class ExpertTrainer:
 
     def save(self) -> None:
         """Replace the checkpoint in run_dir; on a full disk the older one stays."""
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".last-", dir=self.run_dir))
         meta = {"update": self.update_count, "best_return": self.best_return,
                 "next_episode": self.environments.next, "config": self.config.to_json()}  # fmt: skip
-        try:
-            (fresh / _META).write_text(json.dumps(meta, indent=2) + "\n")
-            save_file({k: v.detach().contiguous() for k, v in self._tensors().items()}, fresh / _TENSORS)
-            replace_directory(fresh, self.run_dir / "last")
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        write_checkpoint(self.run_dir / "last", meta, self._tensors(), f"update {self.update_count}")
 
     def resume(self) -> None:
         """Go on from the checkpoint; the rest of the run equals an uninterrupted one."""
         place = self.run_dir / "last"
-        try:
-            meta, tensors = json.loads((place / _META).read_text()), load_file(place / _TENSORS)
-        except (OSError, json.JSONDecodeError, SafetensorError) as error:
-            raise BundleError(f"cannot read '{place}': {error}; start again without --resume") from error
+        meta, tensors = read_checkpoint(place)
         if ExpertConfig.from_json(meta["config"]) != self.config:
             raise ConfigError(f"'{place}' was made with other options; give the same or another --run-dir")
         for name, module in self._modules().items():

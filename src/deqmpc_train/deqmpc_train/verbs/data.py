@@ -1,6 +1,5 @@
 """deqmpc data: generate, import, from-bags, info, plot."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from deqmpc_train.data import (
 )
 from deqmpc_train.data.published import PUBLISHED, TOLERANCE
 from deqmpc_train.data.report import bag_table, facts_table, spread_table
+from deqmpc_train.files import write_json
 
 _ETA_PERIOD = 3600.0  # s over which the pace is taken: a part of a data set can take minutes
 INTERRUPTED = 130
@@ -169,7 +169,7 @@ def _from_bags(command: FromBags, console: Console) -> int:
     for bag, reason in summary.refused.items():
         console.print(f"refused {bag}: {reason}", markup=False, highlight=False, soft_wrap=True)
     if command.json:
-        command.json.write_text(json.dumps(summary.to_json(), indent=2) + "\n")
+        write_json(command.json, summary.to_json())
     if not summary.episodes:
         console.print("no episode is left: nothing was written")
         return 1
@@ -182,7 +182,7 @@ def _info(command: Info, console: Console) -> int:
     console.print(facts_table(info, stats))
     console.print(spread_table(info, stats))
     if command.json:
-        command.json.write_text(json.dumps({"info": info, "stats": stats}, indent=2) + "\n")
+        write_json(command.json, {"info": info, "stats": stats})
     return 0
 
 

@@ -19,6 +19,7 @@ from deqmpc_train.eval import PolicyResult
 from deqmpc_train.experts.config import ExpertOverrides, tuned
 from deqmpc_train.experts.evaluate import evaluate_expert, published_starts, write_bundle
 from deqmpc_train.experts.train import ExpertTrainer, Report, run
+from deqmpc_train.files import write_json
 
 _OPTION = "an option of the task, name=value (u_max=3.0); may be repeated"
 
@@ -117,7 +118,7 @@ def _eval(command: Eval) -> None:
     results = evaluate_expert(task, command.kind, command.episodes, command.seed, begin)
     Console().print(_table(results))
     if command.json:
-        command.json.write_text(json.dumps({"policies": [r.to_json() for r in results]}, indent=2) + "\n")
+        write_json(command.json, {"policies": [r.to_json() for r in results]})
 
 
 def _task_options(pairs: Sequence[str]) -> dict[str, Any]:
