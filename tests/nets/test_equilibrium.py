@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from deqmpc_core.nets import (
@@ -15,6 +17,7 @@ from deqmpc_core.nets import (
     anderson,
 )
 from deqmpc_core.nets.evaluator import Evaluator
+from deqmpc_core.nets.single import SingleSearch
 
 SHAPE = NetworkShape(n=6, q=3, horizon=5, hidden=16, dt=0.1)
 TIGHT = AndersonConfig(evaluations=200, tolerance=1e-11)
@@ -76,6 +79,32 @@ def test_a_sample_is_the_same_alone_and_in_a_batch(make) -> None:
         alone = net(x0[i : i + 1], plan[i : i + 1], net.latent(1))
         torch.testing.assert_close(alone.theta[0], together.theta[i], rtol=0, atol=1e-11)
         torch.testing.assert_close(alone.z[0], together.z[i], rtol=0, atol=1e-11)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 12), st.sampled_from([1e-2, 1e-6]))
+@settings(max_examples=25, deadline=None)
+def test_a_lone_samples_search_is_andersons(seed: int, evaluations: int, tolerance: float) -> None:
+    net = network(AndersonConfig(evaluations=evaluations, tolerance=tolerance))
+    generator = torch.Generator().manual_seed(seed)
+    injection, start = torch.randn(2, 1, 5, SHAPE.hidden, dtype=torch.float64, generator=generator)
+    with torch.no_grad():
+        evaluate, single = Evaluator(net.cell, injection), SingleSearch(net.cell, injection)
+        ours, theirs = single.solve(start, net.config), anderson(evaluate, start, net.config)
+        torch.testing.assert_close(ours.z, theirs.z, rtol=1e-7, atol=1e-8)
+        torch.testing.assert_close(ours.residual, theirs.residual, rtol=1e-5, atol=1e-9)
+        torch.testing.assert_close(single.iterate(start, 2), evaluate(evaluate(start)), rtol=0, atol=1e-11)
+    assert ours.evaluations == theirs.evaluations
+
+
+def test_a_lone_sample_is_as_in_a_batch_and_nan_ends_its_search() -> None:
+    net = network(AndersonConfig(evaluations=12, tolerance=1e-3))
+    x0, plan = data(4)
+    with torch.inference_mode():
+        together, alone = net(x0, plan, net.latent(4)), net(x0[2:3], plan[2:3], net.latent(1))
+        poisoned = net(x0[2:3] * torch.nan, plan[2:3], net.latent(1))
+    torch.testing.assert_close(alone.theta[0], together.theta[2], rtol=0, atol=1e-9)
+    torch.testing.assert_close(alone.z[0], together.z[2], rtol=0, atol=1e-9)
+    assert not poisoned.theta.isfinite().any()
 
 
 def test_samples_stop_on_their_own_and_the_best_iterate_is_kept() -> None:

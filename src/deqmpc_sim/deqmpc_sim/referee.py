@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from deqmpc_core.flight.frames import task_from_world
+from deqmpc_core.jit import compiled
 from deqmpc_core.tasks import Task
 from deqmpc_core.tasks.crazyflie import GOAL_TOLERANCE, GOAL_WINDOW, MAX_TILT, ROOM_HI, ROOM_LO, ROOM_MARGIN
-from deqmpc_sim.firmware.jit import compiled
 from deqmpc_sim.firmware.truth import Array, TrueState
 
 _TIME_SLACK = 1e-6

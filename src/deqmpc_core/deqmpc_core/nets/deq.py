@@ -9,6 +9,7 @@ from deqmpc_core.nets.evaluator import Evaluator
 from deqmpc_core.nets.layers import ConvBlock, FixedPointLayer
 from deqmpc_core.nets.network import NetworkAnswer, NetworkShape, WaypointNetwork
 from deqmpc_core.nets.obstacles import ObstacleNetwork, Scene
+from deqmpc_core.nets.single import SingleSearch, suits
 
 PHANTOM_STEPS = 3
 
@@ -38,10 +39,19 @@ class EquilibriumNetwork(WaypointNetwork):
         predicts, z and the relative residual."""
         around = self.look(x0, plan, scene)
         injection = self.embed(x0, plan, around)
+        latent, residual = self._fixed_point(injection, z)
+        return self.answer(x0, self.head(latent), latent.detach(), residual, around)
+
+    def _fixed_point(self, injection: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """z* (B, T, h) for an injection (B, T, h), searched from z, and its relative residual (B,)."""
+        if suits(z):
+            single = SingleSearch(self.cell, injection)
+            found = single.solve(z, self.config)
+            return single.iterate(found.z, self.phantom_steps), found.residual
         with torch.no_grad():
             evaluate = Evaluator(self.cell, injection)
             found = anderson(evaluate, z, self.config)
         latent = found.z
         for _ in range(self.phantom_steps):
             latent = self.cell(latent, injection) if torch.is_grad_enabled() else evaluate(latent)
-        return self.answer(x0, self.head(latent), latent.detach(), found.residual, around)
+        return latent, found.residual

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from deqmpc_sim.firmware.jit import compiled
+from deqmpc_core.jit import compiled
 from deqmpc_sim.firmware.truth import GRAVITY, STEP, Array
 
 POSITION, VELOCITY, QUATERNION, COVARIANCE = slice(0, 3), slice(3, 6), slice(6, 10), slice(10, 14)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from deqmpc_sim.firmware.jit import compiled
+from deqmpc_core.jit import compiled
 from deqmpc_sim.firmware.thrust import MASS_THRUST, PWM_MAX
 from deqmpc_sim.firmware.truth import GRAVITY, STEP, Array
 

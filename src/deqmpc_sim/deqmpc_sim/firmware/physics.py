@@ -9,7 +9,7 @@ import math
 import mujoco
 import numpy as np
 
-from deqmpc_sim.firmware.jit import compiled
+from deqmpc_core.jit import compiled
 from deqmpc_sim.firmware.thrust import thrust_of_pwm
 from deqmpc_sim.firmware.truth import GRAVITY, STEP, Array, Seed, Stream, TrueState, TruthConfig, generator
 

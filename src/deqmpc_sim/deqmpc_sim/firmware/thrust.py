@@ -7,7 +7,7 @@ scale removes that difference, as tuning ctrlMel.massThrust to a vehicle does in
 
 import math
 
-from deqmpc_sim.firmware.jit import compiled
+from deqmpc_core.jit import compiled
 from deqmpc_sim.firmware.truth import GRAVITY
 
 PWM_MAX = 65535.0
