@@ -82,6 +82,20 @@ def test_terms_by_round_and_tick(variant: str) -> None:
     assert not window.mask.all() and torch.allclose(plain.cold, other.cold)
 
 
+def test_a_plan_that_moves_from_round_to_round_can_be_made_to_cost() -> None:
+    """Two moves of four rounds' plans: the first round is not held to account. One round has none."""
+    task, config = load_task("crazyflie"), small("crazyflie", rounds=4)
+    window = Windows(flown(task), config.window, task.system).take(np.arange(4))
+    policy = make_policy(config.policy, task)
+    with torch.no_grad():
+        plain = window_loss(policy, window, config)
+        moved = window_loss(policy, window, replace(config, joint_weight=0.5))
+    x, mask = [r.x[:, 1:] for r in plain.rounds[:4]], window.mask[:, 1:6]
+    moves = sum(((x[i + 1] - x[i]).abs().sum(-1) * mask).sum() / mask.sum() for i in (1, 2))
+    assert torch.equal(plain.cold, moved.cold) and torch.equal(plain.stream, moved.stream)
+    assert float(moved.total - plain.total) == pytest.approx(0.5 * float(moves), rel=1e-9)
+
+
 @pytest.mark.parametrize("variant", ["nn", "deq"])
 def test_bare_networks_are_supervised_on_their_prediction(variant: str) -> None:
     task, config = load_task("crazyflie"), small("crazyflie", variant)

@@ -15,13 +15,14 @@ class TrainConfig:
     steps, batch, learning_rate (cosine to final_rate * learning_rate after warmup steps), clip: gradient
     norm. stream_steps: L warm-started ticks after the cold one; stream_rounds: rounds of each (Section
     4.2.3). backprop: "through" the plan from round to round, or "detached". theta_weight: share of the same
-    loss on the waypoints (not in the paper). sphere_weight: of the L1 error of predicted sphere centres, in
-    units of how far one goes in an interval (A.8's own loss term). loss_units: "state" is Eq. 13 as printed;
-    "spread" divides each coordinate by its spread in the data. ema: decay of the averaged weights that are
-    validated and saved, 0 for none. validate_every, checkpoint_every [steps]; validation_windows: how many
-    held-out windows. seed: of all draws. split: which tenth of the episodes is held out (see
-    Episodes.split). bf16: the network's products in bfloat16 while training; solver, weights and validation
-    keep their precision.
+    loss on the waypoints (not in the paper). joint_weight: of the L1 change of the plan from round to round
+    of a cold tick, from the second round on: it makes the alternation contract (A.2; not in the paper).
+    sphere_weight: of the L1 error of predicted sphere centres, in units of how far one goes in an interval
+    (A.8's own loss term). loss_units: "state" is Eq. 13 as printed; "spread" divides each coordinate by its
+    spread in the data. ema: decay of the averaged weights that are validated and saved, 0 for none.
+    validate_every, checkpoint_every [steps]; validation_windows: how many held-out windows. seed: of all
+    draws. split: which tenth of the episodes is held out (see Episodes.split). bf16: the network's products
+    in bfloat16 while training; solver, weights and validation keep their precision.
     """
 
     policy: PolicyConfig
@@ -35,6 +36,7 @@ class TrainConfig:
     stream_rounds: int = 1
     backprop: Literal["through", "detached"] = "through"
     theta_weight: float = 0.0
+    joint_weight: float = 0.0
     sphere_weight: float = 0.2
     loss_units: Literal["state", "spread"] = "state"
     ema: float = 0.999
@@ -94,6 +96,7 @@ class Overrides:
     mu_max: float | None = None
     gamma: float | None = None
     evaluations: int | None = None
+    tolerance: float | None = None
     phantom_steps: int | None = None
     obstacles: Literal["unseen", "seen", "predicted"] | None = None
     predicts: tuple[str, ...] | None = None
@@ -106,6 +109,7 @@ class Overrides:
     stream_rounds: int | None = None
     backprop: Literal["through", "detached"] | None = None
     theta_weight: float | None = None
+    joint_weight: float | None = None
     sphere_weight: float | None = None
     loss_units: Literal["state", "spread"] | None = None
     ema: float | None = None

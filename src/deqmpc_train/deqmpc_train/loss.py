@@ -4,6 +4,7 @@ B batch, T intervals, N rounds of the cold tick, L streamed ticks, n state, k ob
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -77,7 +78,8 @@ def l1_error(x: Tensor, target: Tensor, mask: Tensor, count: Tensor, units: Tens
 def supervised(
     rounds: tuple[Iterate, ...], seen: View, count: Tensor, config: TrainConfig, units: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Per round (I,): Eq. 13's term per knot, and what is minimised for it."""
+    """Per round (I,): Eq. 13's term per knot; and the terms of what is minimised, those of joint_weight
+    behind the rounds'."""
 
     def errors(states: list[Tensor], scale: Tensor | None) -> Tensor:
         return torch.stack([l1_error(x, seen.target, seen.mask, count, scale) for x in states])
@@ -87,6 +89,9 @@ def supervised(
     chosen = printed if units is None else errors(states, units)
     if config.theta_weight:
         chosen = chosen + config.theta_weight * errors([r.theta for r in rounds], units)
+    if config.joint_weight and len(states) > 2:
+        moved = [l1_error(b, a, seen.mask, count, units) for a, b in pairwise(states[1:])]
+        chosen = torch.cat((chosen, config.joint_weight * torch.stack(moved)))
     return printed, chosen
 
 
