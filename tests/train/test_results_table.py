@@ -1,6 +1,7 @@
 """The README's table is what the bundles' eval.json say."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def test_the_table_goes_between_the_markers_and_is_checked(
     page.write_text("no markers\n")
     assert policies_verb.main(words) == 1
     assert "to put the table between" in " ".join(capsys.readouterr().err.split())
+
+
+def test_times_are_measured_again_and_the_rest_stays(tmp_path: Path) -> None:
+    place = tmp_path / "crazyflie-deqmpc-nn"
+    shutil.copytree(ROOT / "models" / place.name, place)
+    file = place / "eval.json"
+    told = json.loads(file.read_text())
+    told["evaluation"] = [row | {"ms_per_step": -1.0} for row in told["evaluation"]]
+    file.write_text(json.dumps(told))
+    assert policies_verb.main(["time", str(place)]) == 0
+    fresh = json.loads(file.read_text())
+    times = ("ms_per_step", "ms_network", "ms_solver")
+    for row, old in zip(fresh["evaluation"], told["evaluation"], strict=True):
+        assert row["ms_per_step"] > 0.0
+        assert {k: v for k, v in row.items() if k not in times} == {
+            k: v for k, v in old.items() if k not in times
+        }
+    assert fresh["training"] == told["training"]
 
 
 def test_the_committed_readme_holds_the_committed_results() -> None:

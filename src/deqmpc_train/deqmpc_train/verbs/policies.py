@@ -1,4 +1,4 @@
-"""deqmpc policies: list, show and verify bundles, and the table of their results."""
+"""deqmpc policies: list, show, verify and time bundles, and the table of their results."""
 
 import json
 import sys
@@ -49,9 +49,21 @@ class Table:
     check: bool = False
 
 
+@dataclass(frozen=True)
+class Time:
+    """Measure the milliseconds a step of evaluated bundles (all learned ones if none is named) at B = 1, and
+    write them into their eval.json: on a machine that has nothing else to do, as an evaluation's may not.
+
+    threads: CPU threads.
+    """
+
+    policies: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    threads: int = 1
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
-    command = tyro.cli(List | Show | Verify | Table, prog="deqmpc policies", args=argv)
+    command = tyro.cli(List | Show | Verify | Table | Time, prog="deqmpc policies", args=argv)
     console = Console()
     try:
         if isinstance(command, Show):
@@ -60,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _verify(command.policies, console)
         elif isinstance(command, Table):
             return _table(command, console)
+        elif isinstance(command, Time):
+            _time(command, console)
         else:
             _list(console)
     except DeqmpcError as error:
@@ -95,6 +109,19 @@ def _verify(names: Sequence[str], console: Console) -> int:
             broken += 1
             console.print(f"{directory}: {error}", style="red", markup=False, highlight=False)
     return 1 if broken else 0
+
+
+def _time(command: Time, console: Console) -> None:
+    """Print a line per row of the evaluations."""
+    import torch
+
+    from deqmpc_train.eval.times import measure_again
+
+    torch.set_num_threads(command.threads)
+    directories = [find_bundle(n) for n in command.policies]
+    for directory in directories or [d for d in list_bundles() if read_config(d).learned]:
+        for row in measure_again(directory):
+            console.print(f"{directory.name}: {row['ms_per_step']:.2f} ms a step")
 
 
 def _table(command: Table, console: Console) -> int:
