@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class BallastedFile:
         with ballast.open("wb") as stream:
             os.posix_fallocate(stream.fileno(), 0, size)
         self._descriptor: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # `deqmpc data repair` looks at it
         self._position = 0
         self.full = False
 
