@@ -2,6 +2,7 @@
 `/deqmpc`."""
 
 RIGID_BODIES = "/rigid_bodies"
+POSES = "/poses"
 
 PLAN = "/deqmpc/plan"
 PLAN_REQUEST = "/deqmpc/plan_request"
@@ -15,10 +16,12 @@ STEP = "/deqmpc/step"
 STEP_DONE = "/deqmpc/step_done"
 EPISODE_RESULT = "/deqmpc/episode_result"
 TRUTH = "/deqmpc/truth"
+DIAGNOSTICS = "/diagnostics"
 
 POLICY_NODE = "deqmpc_policy"
 COMMANDER_NODE = "deqmpc_commander"
 RECORDER_NODE = "deqmpc_recorder"
+MOCAP_BRIDGE_NODE = "deqmpc_mocap_bridge"
 SET_OBSTACLES = f"/{POLICY_NODE}/obstacles"
 SOLVE_INFO = f"/{POLICY_NODE}/solve_info"
 LOAD_SERVICE = f"/{POLICY_NODE}/load_policy"

@@ -8,7 +8,6 @@ from dataclasses import MISSING, dataclass
 import torch
 from deqmpc_interfaces.msg import Estimate as EstimateMessage
 from deqmpc_interfaces.msg import FlightState, Plan, PlanRequest, SolveInfo, Step
-from mocap4r2_msgs.msg import RigidBodies
 from nav_msgs.msg import Path
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -22,15 +21,16 @@ from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_policy_node import markers, topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds
-from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_message, plan_message, pose_sample
+from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_message, plan_message
 from deqmpc_policy_node.diagnostics import ERROR, OK, WARN, DiagnosticsWriter, Health
 from deqmpc_policy_node.lifecycle import run_managed
 from deqmpc_policy_node.live import LiveEdits
 from deqmpc_policy_node.loading import settle_memory, sound_policy
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
+from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.process import Spinner
-from deqmpc_policy_node.qos import LATCHED, PLANS, poses
+from deqmpc_policy_node.qos import LATCHED, PLANS
 from deqmpc_policy_node.reports import TickStory, failed, solve_info
 from deqmpc_policy_node.swap import Preparation
 from deqmpc_policy_node.tick_record import TickGrid, TickRecord
@@ -102,7 +102,8 @@ class PolicyNode:
         self._infos = node.create_publisher(SolveInfo, topics.SOLVE_INFO, 10)
         self._paths = node.create_publisher(Path, topics.PATH, 1)
         self._waypoints = node.create_publisher(MarkerArray, topics.WAYPOINTS, 1)
-        node.create_subscription(RigidBodies, topics.RIGID_BODIES, self._on_bodies, poses(self._lock_step))
+        source = declare(node, PoseSourceParameters)
+        self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
         node.create_subscription(FlightState, topics.FLIGHT_STATE, self._on_flight_state, LATCHED)
         if self._lock_step:
             node.create_subscription(Step, topics.STEP, self._on_step, LATCHED)
@@ -136,10 +137,10 @@ class PolicyNode:
     def _now(self) -> float:
         return max(self._step, 0) / 1e9 if self._lock_step else self._base.now()
 
-    def _on_bodies(self, message: RigidBodies) -> None:
-        sample = pose_sample(message, self._parameters.body or self._parameters.robot, self._base)
+    def _on_frame(self, frame: PoseFrame) -> None:
+        sample = frame.sample(self._parameters.body or self._parameters.robot)
         if self._lock_step:
-            self._gate.on_frame(message.frame_number, sample)
+            self._gate.on_frame(frame.frame_number, sample)
         elif sample is not None:
             self._poses.append(sample)
 
@@ -271,6 +272,9 @@ class PolicyNode:
         """Nothing to put in order: the commander lands when plans stop."""
 
 
+PARAMETERS = (PolicyParameters, PilotConfig, PoseSourceParameters)
+
+
 def _build(node: Node, spinner: Spinner) -> PolicyNode:
     """Configure: everything is checked and warm before the node joins the graph."""
     del spinner
@@ -285,7 +289,7 @@ def _build(node: Node, spinner: Spinner) -> PolicyNode:
 
 def main() -> None:
     """Entry point of the executable `policy`."""
-    sys.exit(run_managed(topics.POLICY_NODE, _build, (PolicyParameters, PilotConfig)))
+    sys.exit(run_managed(topics.POLICY_NODE, _build, PARAMETERS))
 
 
 if __name__ == "__main__":
