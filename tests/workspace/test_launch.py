@@ -11,15 +11,17 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = ("sim.launch.py", "bringup_hw.launch.py")
 CONFIGS = ("sim.yaml", "hw.yaml")
+POSE_SOURCES = "deqmpc_policy_node/deqmpc_policy_node/pose_sources.py"
 NODES = {  # node: the files whose dataclasses hold its parameters
     "crazyflie_server": (
         "deqmpc_sim/deqmpc_sim/nodes/parameters.py",
         "deqmpc_sim/deqmpc_sim/firmware/truth.py",
     ),
-    "deqmpc_policy": ("deqmpc_policy_node/deqmpc_policy_node/nodes/policy.py",),
+    "deqmpc_policy": ("deqmpc_policy_node/deqmpc_policy_node/nodes/policy.py", POSE_SOURCES),
     "deqmpc_commander": (
         "deqmpc_policy_node/deqmpc_policy_node/nodes/commander.py",
         "deqmpc_core/deqmpc_core/flight/configuration.py",
+        POSE_SOURCES,
     ),
     "deqmpc_recorder": ("deqmpc_policy_node/deqmpc_policy_node/nodes/recorder.py",),
 }

@@ -2,6 +2,7 @@
 `/deqmpc`."""
 
 RIGID_BODIES = "/rigid_bodies"
+POSES = "/poses"
 
 PLAN = "/deqmpc/plan"
 PLAN_REQUEST = "/deqmpc/plan_request"
@@ -14,10 +15,12 @@ STEP = "/deqmpc/step"
 STEP_DONE = "/deqmpc/step_done"
 EPISODE_RESULT = "/deqmpc/episode_result"
 TRUTH = "/deqmpc/truth"
+DIAGNOSTICS = "/diagnostics"
 
 POLICY_NODE = "deqmpc_policy"
 COMMANDER_NODE = "deqmpc_commander"
 RECORDER_NODE = "deqmpc_recorder"
+MOCAP_BRIDGE_NODE = "deqmpc_mocap_bridge"
 START_SERVICE = f"/{COMMANDER_NODE}/start"
 STOP_SERVICE = f"/{COMMANDER_NODE}/stop"
 

@@ -110,7 +110,18 @@ class Pilot:
         yaw = np.unwrap(np.append(now.yaw, yaw_from_quaternion(quaternion)))
         position, velocity = np.vstack([now.position, position]), np.vstack([now.velocity, velocity])
         dt, status = float(self._task.dt), int(plan.status[0])
-        return PlanPacket(t, dt, position, velocity, acceleration, yaw, status, frame_number, self._sequence)
+        return PlanPacket(
+            t,
+            dt,
+            position,
+            velocity,
+            acceleration,
+            yaw,
+            status,
+            frame_number,
+            self._sequence,
+            _violation(plan),
+        )
 
     def _acceleration(self, quaternion: Array, u: Array) -> Array:
         """World acceleration without gravity (T+1, 3): R e3 sum(f)/m + g at each knot.
@@ -128,3 +139,9 @@ class Pilot:
 def _numbers(values: torch.Tensor) -> Array:
     """The first sample of a batch as float64."""
     return values[0].detach().cpu().double().numpy()
+
+
+def _violation(plan: Plan) -> float:
+    """Largest constraint violation left in the first sample's plan; NaN where the policy does not tell."""
+    told = getattr(plan.info, "violation", None)
+    return float("nan") if told is None else float(told.reshape(-1)[-1])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from deqmpc_interfaces.msg import Step, StepDone
 from deqmpc_interfaces.srv import StartFlight
-from mocap4r2_msgs.msg import RigidBodies
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -25,13 +24,14 @@ from deqmpc_core.flight import (
 )
 from deqmpc_policy_node import topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds, stamp_of
-from deqmpc_policy_node.convert import array, pose_sample
+from deqmpc_policy_node.convert import array
 from deqmpc_policy_node.flight_state import StateAnnouncer
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.plan_link import PlanLink
+from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.process import Spinner, run
-from deqmpc_policy_node.qos import LATCHED, poses
+from deqmpc_policy_node.qos import LATCHED
 from deqmpc_policy_node.robot import Patience, RobotLink
 
 EXIT_TIME = 1.0
@@ -77,7 +77,8 @@ class CommanderNode:
 
     def _connect(self) -> None:
         node = self.node
-        node.create_subscription(RigidBodies, topics.RIGID_BODIES, self._on_bodies, poses(self._lock_step))
+        source = declare(node, PoseSourceParameters)
+        self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
         node.create_service(StartFlight, topics.START_SERVICE, self._on_start)
         node.create_service(Trigger, topics.STOP_SERVICE, self._on_stop)
         if self._lock_step:
@@ -87,12 +88,12 @@ class CommanderNode:
             clock = Clock(clock_type=ClockType.STEADY_TIME)
             self._timer = node.create_timer(1.0 / self._config.rate, self._on_timer, clock=clock)
 
-    def _on_bodies(self, message: RigidBodies) -> None:
-        sample = pose_sample(message, self._body, self._base)
+    def _on_frame(self, frame: PoseFrame) -> None:
+        sample = frame.sample(self._body)
         if sample is None:
-            self._states.saw_others({body.rigid_body_name for body in message.rigidbodies})
+            self._states.saw_others(frame.names)
         if self._lock_step:
-            self._gate.on_frame(message.frame_number, sample)
+            self._gate.on_frame(frame.frame_number, sample)
         elif sample is not None:
             self._poses.append((sample, self._base.now()))
 
@@ -125,8 +126,8 @@ class CommanderNode:
         missing = self._robot.missing()
         if missing:
             return f"nobody offers {missing[0]}; start Crazyswarm2's server or the simulator for this robot"
-        if not self.node.count_publishers(topics.RIGID_BODIES):
-            return f"nobody publishes {topics.RIGID_BODIES}; start the motion capture driver"
+        if not self._mocap.senders:
+            return f"nobody publishes {self._mocap.topic}; start the motion capture driver"
         if not self._plans.listeners:
             return f"nobody listens on {topics.PLAN_REQUEST}; start the policy node"
         return ""

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from deqmpc_interfaces.msg import Estimate as EstimateMessage
 from deqmpc_interfaces.msg import FlightState, Plan, PlanRequest, Step
-from mocap4r2_msgs.msg import RigidBodies
 from nav_msgs.msg import Path
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -22,11 +21,12 @@ from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_policy_node import markers, topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds
-from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_message, plan_message, pose_sample
+from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_message, plan_message
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
+from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.process import Spinner, run
-from deqmpc_policy_node.qos import LATCHED, PLANS, poses
+from deqmpc_policy_node.qos import LATCHED, PLANS
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class PolicyNode:
         self._waypoints = node.create_publisher(MarkerArray, topics.WAYPOINTS, 1)
         self._obstacles = node.create_publisher(MarkerArray, topics.OBSTACLES, LATCHED)
         self._show_obstacles()
-        node.create_subscription(RigidBodies, topics.RIGID_BODIES, self._on_bodies, poses(self._lock_step))
+        source = declare(node, PoseSourceParameters)
+        self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
         node.create_subscription(FlightState, topics.FLIGHT_STATE, self._on_flight_state, LATCHED)
         if self._lock_step:
             node.create_subscription(Step, topics.STEP, self._on_step, LATCHED)
@@ -73,10 +74,10 @@ class PolicyNode:
             self._timer = node.create_timer(1.0 / self._parameters.rate, self._on_timer, clock=clock)
         node.create_subscription(PlanRequest, topics.PLAN_REQUEST, self._on_request, LATCHED)
 
-    def _on_bodies(self, message: RigidBodies) -> None:
-        sample = pose_sample(message, self._parameters.body or self._parameters.robot, self._base)
+    def _on_frame(self, frame: PoseFrame) -> None:
+        sample = frame.sample(self._parameters.body or self._parameters.robot)
         if self._lock_step:
-            self._gate.on_frame(message.frame_number, sample)
+            self._gate.on_frame(frame.frame_number, sample)
         elif sample is not None:
             self._poses.append(sample)
 
