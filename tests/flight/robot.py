@@ -24,6 +24,11 @@ def packet_at(t: float, place: np.ndarray = START) -> PlanPacket:
     return PlanPacket(t, 0.1, np.tile(place, (6, 1)), rest, rest, np.zeros(6), 0, 0, 0)
 
 
+def noise(k: int) -> np.ndarray:
+    """A micrometre that is never the same: poses equal to the last bit are frozen ones."""
+    return 1e-6 * np.array([np.sin(k), np.cos(k), np.sin(3.0 * k)])
+
+
 class Robot:
     """A robot that flies as told at once and smoothly, and a commander that is fed by it; what happened is
     in `sent`."""
@@ -42,7 +47,7 @@ class Robot:
     def tick(self) -> list[Command]:
         t, commander = self.t, self.commander
         if self.poses:
-            commander.on_pose(PoseSample(t - 0.01, self.ticks, self.position.copy(), LEVEL), t)
+            commander.on_pose(PoseSample(t - 0.01, self.ticks, self.position + noise(self.ticks), LEVEL), t)
         self._plan(t)
         commands = commander.tick(t)
         self._plan(t)

@@ -23,7 +23,7 @@ from deqmpc_core.flight import (
     SendSetpoint,
     Takeoff,
 )
-from tests.flight.robot import LEVEL, START, Robot, packet_at
+from tests.flight.robot import LEVEL, START, Robot, noise, packet_at
 
 
 def test_a_whole_flight() -> None:
@@ -60,7 +60,7 @@ def test_asks_for_a_plan_each_period_from_the_entry_on() -> None:
     asked = []
     for k in range(40):
         t = began + 0.02 * k
-        robot.commander.on_pose(PoseSample(t, 10_000 + k, START, LEVEL), t)
+        robot.commander.on_pose(PoseSample(t, 10_000 + k, START + noise(k), LEVEL), t)
         if commander.wants_plan(t):
             asked.append(k)
             assert commander.on_plan(packet_at(t), t)

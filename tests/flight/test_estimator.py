@@ -123,7 +123,8 @@ def test_restarts_after_a_long_gap_and_after_the_clock_stepped_back() -> None:
     estimator.update(replace(SAMPLE, stamp=200.0, position=np.array([50.0, 0.0, 0.0])))
     seen = estimator.estimate(200.0)
     assert seen is not None and np.array_equal(seen.velocity, np.zeros(3)) and seen.position[0] == 50.0
-    taken = [estimator.update(replace(SAMPLE, stamp=5 + k / 100)) for k in range(limit + 5)]
+    places = [np.array([0.1, 0.2, 1e-6 * k]) for k in range(limit + 5)]
+    taken = [estimator.update(replace(SAMPLE, stamp=5 + k / 100, position=p)) for k, p in enumerate(places)]
     assert taken == [False] * limit + [True] * 5
 
 

@@ -29,6 +29,7 @@ class RunSettings:
     period: float
     record: bool
     faults: tuple[str, ...]
+    robot: str = "cf1"
 
     @property
     def lock_step(self) -> bool:

@@ -10,9 +10,10 @@ from deqmpc_interfaces.msg import Step, StepDone
 from deqmpc_interfaces.srv import StartFlight
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.timer import Timer
 from std_srvs.srv import Trigger
 
-from deqmpc_core.errors import ConfigError
+from deqmpc_core.errors import ConfigError, TransitionError
 from deqmpc_core.flight import (
     Command,
     Commander,
@@ -26,15 +27,19 @@ from deqmpc_policy_node import topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds, stamp_of
 from deqmpc_policy_node.convert import array
 from deqmpc_policy_node.flight_state import StateAnnouncer
+from deqmpc_policy_node.lifecycle import run_managed
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.plan_link import PlanLink
 from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
-from deqmpc_policy_node.process import Spinner, run
+from deqmpc_policy_node.process import Spinner
 from deqmpc_policy_node.qos import LATCHED
 from deqmpc_policy_node.robot import Patience, RobotLink
 
 EXIT_TIME = 1.0
+LAND_GRACE = 3.0
+"""s past the commander's own limit of a landing that deactivate waits, e.g. for simulated time."""
+
 ORDER_TIME = 0.05
 ON_GROUND = (FlightPhase.IDLE, FlightPhase.LANDED)
 
@@ -65,7 +70,8 @@ class CommanderNode:
         self._gate = StepGate()
         self._poses: deque[tuple[PoseSample, float]] = deque()
         self._request: FlightRequest | None = None
-        self._due = False
+        self._timer: Timer | None = None
+        self._due = self._active = False
         self._t = 0.0
         self._states = StateAnnouncer(node, self._base, self._body)
         self._plans = PlanLink(node, spinner, self._base, self._lock_step, parameters.step_timeout)
@@ -84,9 +90,33 @@ class CommanderNode:
         if self._lock_step:
             self._step_done = node.create_publisher(StepDone, topics.STEP_DONE, LATCHED)
             node.create_subscription(Step, topics.STEP, self._on_step, LATCHED)
-        else:
+
+    def activate(self) -> None:
+        """Arm the timer; flights are accepted from here on. Raises ConfigError where a check objects."""
+        for objection in preflight(self):
+            raise ConfigError(objection)
+        self._poses.clear()
+        if not self._lock_step:
             clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = node.create_timer(1.0 / self._config.rate, self._on_timer, clock=clock)
+            self._timer = self.node.create_timer(1.0 / self._config.rate, self._on_timer, clock=clock)
+        self._active = True
+
+    def deactivate(self) -> None:
+        """Land, ticking on until that is done; then cancel the timer. Raises TransitionError, the node still
+        active, when no landing is seen in time."""
+        self._request, self._active = None, False
+        flying = self._flying()
+        self._commander.stop("the commander is being deactivated")
+        landed = self._wait_for_ground(self._config.land_limit + LAND_GRACE)
+        if not landed or (flying and self._commander.phase is FlightPhase.FAULT):
+            self._active = True
+            raise TransitionError(f"no landing was seen: {self._commander.reason or 'time is up'}")
+        if self._timer is not None:
+            self.node.destroy_timer(self._timer)
+        self._timer = None
+
+    def cleanup(self) -> None:
+        """Nothing but entities of the node to let go of."""
 
     def _on_frame(self, frame: PoseFrame) -> None:
         sample = frame.sample(self._body)
@@ -121,6 +151,8 @@ class CommanderNode:
             flight.check()
         except ConfigError as error:
             return str(error)
+        if not self._active:
+            return f"the commander is not active; ros2 lifecycle set /{topics.COMMANDER_NODE} activate"
         if not self._lock_step and self._commander.phase not in ON_GROUND:
             return f"cannot start ({self._commander.phase.value}); call {topics.STOP_SERVICE} first"
         missing = self._robot.missing()
@@ -202,13 +234,28 @@ class CommanderNode:
         """A commander that is told to exit lands first, as far as a second allows; the robot then lands on
         its own."""
         self._commander.stop("the commander was told to exit")
-        deadline = time.monotonic() + EXIT_TIME
-        while not self._lock_step and self._flying() and time.monotonic() < deadline:
+        if not self._lock_step:
+            self._wait_for_ground(EXIT_TIME)
+
+    def _wait_for_ground(self, limit: float) -> bool:
+        """Tick on until no flight is under way; False after `limit` [s] of wall time."""
+        deadline = time.monotonic() + limit
+        while self._flying() and time.monotonic() < deadline:
             self._spinner.once(1.0 / self._config.rate)
             self.decide()
+        return not self._flying()
 
     def _flying(self) -> bool:
         return self._commander.phase is not FlightPhase.IDLE and not self._commander.done
+
+
+PARAMETERS = (CommanderParameters, CommanderConfig, PoseSourceParameters)
+
+
+def preflight(commander: CommanderNode) -> list[str]:
+    """Why the robot must not be flown as it is configured; a sentence each, what to do about it included."""
+    del commander
+    return []
 
 
 def _build(node: Node, spinner: Spinner) -> CommanderNode:
@@ -217,7 +264,7 @@ def _build(node: Node, spinner: Spinner) -> CommanderNode:
 
 def main() -> None:
     """Entry point of the executable `commander`."""
-    sys.exit(run(topics.COMMANDER_NODE, _build))
+    sys.exit(run_managed(topics.COMMANDER_NODE, _build, PARAMETERS))
 
 
 if __name__ == "__main__":
