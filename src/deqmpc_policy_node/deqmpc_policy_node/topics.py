@@ -15,6 +15,8 @@ STEP = "/deqmpc/step"
 STEP_DONE = "/deqmpc/step_done"
 EPISODE_RESULT = "/deqmpc/episode_result"
 TRUTH = "/deqmpc/truth"
+DEADMAN = "/deqmpc/deadman"
+EMERGENCY = "/deqmpc/emergency"
 DIAGNOSTICS = "/diagnostics"
 
 POLICY_NODE = "deqmpc_policy"
@@ -23,6 +25,9 @@ RECORDER_NODE = "deqmpc_recorder"
 MOCAP_BRIDGE_NODE = "deqmpc_mocap_bridge"
 START_SERVICE = f"/{COMMANDER_NODE}/start"
 STOP_SERVICE = f"/{COMMANDER_NODE}/stop"
+RESET_SERVICE = f"/{COMMANDER_NODE}/reset"
+EMERGENCY_SERVICE = f"/{COMMANDER_NODE}/emergency"
+PREFLIGHT_SERVICE = f"/{COMMANDER_NODE}/preflight"
 
 
 def robot_name(robot: str, name: str) -> str:
