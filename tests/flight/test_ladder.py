@@ -252,7 +252,7 @@ def test_a_hold_stays_on_the_path_and_its_velocity_is_the_slope(
     assert np.allclose(hold.setpoint(t).velocity, plan.sample(t).velocity)
     end = hold.setpoint(t + braking)
     assert np.allclose(end.position, plan.sample(hold.stop).position) and not end.velocity.any()
-    assert np.array_equal(hold.setpoint(t + 10.0).position, end.position)
+    assert np.allclose(hold.setpoint(t + 10.0).position, end.position)
     s, d = t + 0.4 * braking, 1e-6
     way = (hold.setpoint(s + d).position - hold.setpoint(s - d).position) / (2 * d)
     plan_time = t + 0.4 * braking * 0.8
