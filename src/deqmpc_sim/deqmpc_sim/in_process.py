@@ -140,7 +140,7 @@ class _Cockpit:
         self._plan_if_wanted(t)
         commands = commander.tick(t)
         for command in commands:
-            apply_command(self.world.drone, command)
+            send_command(self.world, command)
         self._follow_phase(t, before)
         self._plan_if_wanted(t)
         self._record(t, commands)
@@ -186,6 +186,12 @@ class _Cockpit:
         log.phase.append(self._commander.phase)
         log.setpoint.append(sent[0] if sent else nowhere)
         log.plan_position.append(nowhere if plan is None else plan.sample(t).position)
+
+
+def send_command(world: World, command: Command) -> None:
+    """Send one command over the world's radio."""
+    send = world.radio.setpoint if isinstance(command, SendSetpoint) else world.radio.command
+    send(world.time, lambda: apply_command(world.drone, command))
 
 
 def apply_command(drone: SimulatedCrazyflie, command: Command) -> None:

@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 from std_msgs.msg import Bool
 
+from deqmpc_core.errors import TransitionError
 from deqmpc_core.flight import (
     Command,
     Commander,
@@ -28,18 +29,20 @@ from deqmpc_policy_node.clock import TimeBase, nanoseconds, stamp_of
 from deqmpc_policy_node.commander_setup import CommanderParameters, checked_firmware, make_link
 from deqmpc_policy_node.flight_state import StateAnnouncer
 from deqmpc_policy_node.inputs import Inputs
+from deqmpc_policy_node.lifecycle import run_managed
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.operator_link import OperatorLink
 from deqmpc_policy_node.parameters import declare
 from deqmpc_policy_node.plan_link import PlanLink
 from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
-from deqmpc_policy_node.process import Spinner, run
+from deqmpc_policy_node.process import Spinner
 from deqmpc_policy_node.qos import LATCHED, LATEST
 
 EXIT_TIME = 1.0
+LAND_GRACE = 3.0
+"""s past the commander's own limit of a landing that deactivate waits, e.g. for simulated time."""
+
 MOST_POSES = 1000
-REST_TIME = 5.0
-"""A deactivation gives up so long after the landing's own limit [s]."""
 
 
 class CommanderNode:
@@ -81,23 +84,29 @@ class CommanderNode:
             node.create_subscription(Step, topics.STEP, self._on_step, LATCHED)
 
     def activate(self) -> None:
-        """Arm the timer."""
-        self._active = True
+        """Arm the timer; flights are accepted from here on."""
+        self._poses.clear()
         if not self._lock_step:
             clock = Clock(clock_type=ClockType.STEADY_TIME)
             self._timer = self.node.create_timer(1.0 / self._config.rate, self._on_timer, clock=clock)
+        self._active = True
 
     def deactivate(self) -> None:
-        """Land, wait for it, cancel the timer."""
-        self._request = None
-        self._come_down("the commander was deactivated", self._config.land_limit + REST_TIME)
-        self._active = False
+        """Land, ticking on until that is done; then cancel the timer. Raises TransitionError, the node still
+        active, when no landing is seen in time."""
+        self._request, self._active = None, False
+        flying = self._flying()
+        self._commander.stop("the commander is being deactivated")
+        landed = self._wait_for_ground(self._config.land_limit + LAND_GRACE)
+        if not landed or (flying and self._commander.phase is FlightPhase.FAULT):
+            self._active = True
+            raise TransitionError(f"no landing was seen: {self._commander.reason or 'time is up'}")
         if self._timer is not None:
             self.node.destroy_timer(self._timer)
-            self._timer = None
+        self._timer = None
 
     def cleanup(self) -> None:
-        """Nothing beside the node's own entities."""
+        """Nothing but entities of the node to let go of."""
 
     def _on_frame(self, frame: PoseFrame) -> None:
         sample = self._inputs.pose(frame)
@@ -152,7 +161,11 @@ class CommanderNode:
             live=not self._lock_step,
         )
         checks = checklist(self._commander, around, self._now(), request)
-        asleep = "" if self._active else "the commander is not active: ros2 lifecycle set ... activate"
+        asleep = (
+            ""
+            if self._active
+            else f"the commander is not active; ros2 lifecycle set /{topics.COMMANDER_NODE} activate"
+        )
         return [Check("commander", asleep), *checks]
 
     def ask_stop(self) -> str:
@@ -251,32 +264,32 @@ class CommanderNode:
     def close(self) -> None:
         """A commander that is told to exit lands first, as far as a second allows; the robot then lands on
         its own."""
+        self._commander.stop("the commander was told to exit")
         if not self._lock_step:
-            self._come_down("the commander was told to exit", EXIT_TIME)
+            self._wait_for_ground(EXIT_TIME)
 
-    def _come_down(self, reason: str, limit: float) -> None:
-        """Land and wait for it, at most `limit` [s]."""
-        self._commander.stop(reason)
+    def _wait_for_ground(self, limit: float) -> bool:
+        """Tick on until no flight is under way; False after `limit` [s] of wall time."""
         deadline = time.monotonic() + limit
         while self._flying() and time.monotonic() < deadline:
             self._spinner.once(1.0 / self._config.rate)
             self.decide()
+        return not self._flying()
 
     def _flying(self) -> bool:
         return self._commander.phase is not FlightPhase.IDLE and not self._commander.done
 
 
+PARAMETERS = (CommanderParameters, CommanderConfig, PoseSourceParameters)
+
+
 def _build(node: Node, spinner: Spinner) -> CommanderNode:
-    behaviour = CommanderNode(
-        node, spinner, declare(node, CommanderParameters), declare(node, CommanderConfig)
-    )
-    behaviour.activate()
-    return behaviour
+    return CommanderNode(node, spinner, declare(node, CommanderParameters), declare(node, CommanderConfig))
 
 
 def main() -> None:
     """Entry point of the executable `commander`."""
-    sys.exit(run(topics.COMMANDER_NODE, _build))
+    sys.exit(run_managed(topics.COMMANDER_NODE, _build, PARAMETERS))
 
 
 if __name__ == "__main__":
