@@ -72,7 +72,7 @@ def test_the_dockerfile_is_clean() -> None:
     [
         "FROM ros", "FROM ros:latest", "RUN sudo ls", "RUN apt-get update && apt-get install -y git",
         "RUN pip install numpy", "RUN ls | wc", "WORKDIR here", "ADD a b", "CMD deqmpc sim", "RUM ls",
-        "RUN apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*", 
+        "RUN apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*",
         "RUN cd /a && ls",
     ],
 )  # fmt: skip
