@@ -68,7 +68,8 @@ def description(name: str) -> Any:
 
 @pytest.mark.launch
 def test_both_launch_files_take_the_same_arguments() -> None:
-    told = [{a.name: a.description for a in description(name).get_launch_arguments()} for name in LAUNCH_FILES]
+    lists = [description(name).get_launch_arguments() for name in LAUNCH_FILES]
+    told = [{a.name: a.description for a in arguments} for arguments in lists]
     assert told[0] == told[1] and all(told[0].values())
     asked = {"robot", "policy", "record", "task", "pose_source", "commander", "rviz", "foxglove"}
     assert asked <= set(told[0])
