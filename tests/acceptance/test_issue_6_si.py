@@ -76,7 +76,8 @@ def watch(run: subprocess.Popen, mark: str) -> dict[str, list[float]]:
     memory: dict[str, list[float]] = {name: [] for name in MODULES}
     while run.poll() is None:
         for name, module in MODULES.items():
-            memory[name] += [resident(path) for path in Path("/proc").glob("[0-9]*") if runs(path, module, mark)]
+            processes = [path for path in Path("/proc").glob("[0-9]*") if runs(path, module, mark)]
+            memory[name] += [resident(path) for path in processes]
         time.sleep(2.0)
     return memory
 
