@@ -61,6 +61,6 @@ def descriptor_of(spec: Field[Any], default: Any) -> ParameterDescriptor:
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))
         ]
-    elif bounds is not None:
+    elif bounds is not None and isinstance(default, int):
         descriptor.integer_range = [IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)]
     return descriptor

@@ -16,6 +16,8 @@ STEP = "/deqmpc/step"
 STEP_DONE = "/deqmpc/step_done"
 EPISODE_RESULT = "/deqmpc/episode_result"
 TRUTH = "/deqmpc/truth"
+DEADMAN = "/deqmpc/deadman"
+EMERGENCY = "/deqmpc/emergency"
 DIAGNOSTICS = "/diagnostics"
 
 POLICY_NODE = "deqmpc_policy"
@@ -27,6 +29,9 @@ SOLVE_INFO = f"/{POLICY_NODE}/solve_info"
 LOAD_SERVICE = f"/{POLICY_NODE}/load_policy"
 START_SERVICE = f"/{COMMANDER_NODE}/start"
 STOP_SERVICE = f"/{COMMANDER_NODE}/stop"
+RESET_SERVICE = f"/{COMMANDER_NODE}/reset"
+EMERGENCY_SERVICE = f"/{COMMANDER_NODE}/emergency"
+PREFLIGHT_SERVICE = f"/{COMMANDER_NODE}/preflight"
 
 
 def robot_name(robot: str, name: str) -> str:

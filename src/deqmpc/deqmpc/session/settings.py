@@ -1,8 +1,6 @@
 """The parameters of a run's nodes: the YAML of the repository first, what this run changes second."""
 
-import hashlib
 import json
-import platform
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +8,7 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
-from deqmpc_core import __version__
-from deqmpc_core.bundle import find_bundle
-from deqmpc_core.policies import UNLEARNED
+from deqmpc.session.provenance import origin
 from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 Config = TypeVar("Config")
@@ -125,25 +121,9 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
 def provenance(settings: RunSettings) -> dict[str, str]:
     """What the bag's custom_data says about its origin."""
     return {
-        "policy": settings.policy,
-        "policy_sha256": policy_hash(settings.policy, settings.task),
-        "task": settings.task,
+        **origin(settings.policy, settings.task, shipped_config()),
         "seed": str(settings.seed),
         "episodes": str(settings.episodes),
         "speed": settings.speed,
         "faults": ",".join(settings.faults),
-        "deqmpc": __version__,
-        "python": platform.python_version(),
     }
-
-
-def policy_hash(policy: str, task: str) -> str:
-    """SHA-256 over policy.json and the weights; empty for policies without a bundle."""
-    if policy in UNLEARNED:
-        return ""
-    directory = find_bundle(policy, task)
-    digest = hashlib.sha256()
-    for name in ("policy.json", "model.safetensors"):
-        file = directory / name
-        digest.update(file.read_bytes() if file.is_file() else b"")
-    return digest.hexdigest()
