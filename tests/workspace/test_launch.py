@@ -19,7 +19,7 @@ NODES = {  # node: the files whose dataclasses hold its parameters
     ),
     "deqmpc_policy": ("deqmpc_policy_node/deqmpc_policy_node/nodes/policy.py", POSE_SOURCES),
     "deqmpc_commander": (
-        "deqmpc_policy_node/deqmpc_policy_node/nodes/commander.py",
+        "deqmpc_policy_node/deqmpc_policy_node/commander_setup.py",
         "deqmpc_core/deqmpc_core/flight/configuration.py",
         POSE_SOURCES,
     ),

@@ -30,6 +30,9 @@ PLANS = _profile(10, reliable=True, latched=True)
 LATCHED = _profile(1, reliable=True, latched=True)
 """State that a late joiner must still see."""
 
+NEWEST = _profile(1, reliable=True, latched=False)
+"""What an operator sends: the newest counts, whether the sender latches it or not."""
+
 
 def poses(lock_step: bool) -> QoSProfile:
     """Motion capture: best effort depth 1 on hardware, every frame in lock-step."""

@@ -10,6 +10,7 @@ from builtin_interfaces.msg import Time
 from crazyflie_interfaces.msg import FullState
 from deqmpc_interfaces.msg import EpisodeResult, FlightState, Plan
 from deqmpc_interfaces.srv import InjectFault, ResetEpisode, StartFlight
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point
 from nav_msgs.msg import Odometry
 from rclpy.client import Client
@@ -71,6 +72,8 @@ class Director:
         self._listen(Plan, topics.PLAN, self._on_plan, DEEP)
         self._listen(Odometry, topics.TRUTH, self._on_truth, DEEP)
         self._listen(String, FIRMWARE, self._on_firmware, DEEP)
+        self._listen(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, DEEP)
+        self.bags = 0
 
     def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
         self._node.create_subscription(kind, topic, callback, qos)
@@ -246,6 +249,13 @@ class Director:
         if match and self._origin is not None:
             self._track.firmware.append((float(match[1]), match[2]))
             self._track.happened.append((float(match[1]), f"firmware: {match[2]}"))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """How many bags the recorder has closed."""
+        for status in message.status:
+            if status.name.startswith(topics.RECORDER_NODE):
+                told = {entry.key: entry.value for entry in status.values}
+                self.bags = int(told.get("bags", "0"))
 
     def _since_start(self, stamp: Time) -> float:
         """Seconds since the episode's time 0: of simulated stamps the stamp, of wall stamps what is past the

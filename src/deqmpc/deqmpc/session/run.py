@@ -27,6 +27,8 @@ SILENCE = 40.0
 ON_THE_WAY = 90.0
 """Most that take-off, the way to the start and the landing may take [s]."""
 
+BAG_TIMEOUT = 5.0
+
 
 class ProcessDied(DeqmpcError):
     """A process the run cannot do without has ended."""
@@ -104,12 +106,13 @@ class Run:
         self._striker = None if fault is None else self._make_striker(fault)
         if self._striker and self._striker.before_start():
             return self._grounded(director, track, start)
-        director.start(start, settings.steps, settings.period, START_TIMEOUT)
+        director.start(start, settings.plans, settings.plan_period, START_TIMEOUT)
         self._flying = True
         self.tracks.append(track)
         self._follow(director, track)
         self._flying = False
         director.settle()
+        self._await_bag(director)
         self._show(track)
         self._refuse_groundling(track)
         if self._striker:
@@ -126,6 +129,11 @@ class Run:
         except ConfigError as error:
             track.refusal = str(error)
         return track
+
+    def _await_bag(self, director: Director) -> None:
+        """The recorder gets time to close the flight's bag before the next flight's messages come."""
+        if self._settings.record and not self._stack.dead("recorder"):
+            director.until(lambda: director.bags >= len(self.tracks), BAG_TIMEOUT)
 
     def _refuse_groundling(self, track: Track) -> None:
         """A flight given up before take-off is bad input (no poses, no robot), and its reason the answer."""

@@ -13,14 +13,14 @@ from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample
 from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.landing import Landing
+from deqmpc_core.flight.plan_book import checked_spheres
 from deqmpc_core.flight.policy_stream import PolicyStream
 from deqmpc_core.flight.pose_intake import PoseIntake
 from deqmpc_core.flight.trajectory import PlanPacket
 from deqmpc_core.flight.watch import Deadman, RobotStatus, RobotWatch
 
 TIME_TOLERANCE = 1e-6
-CUT_PERIOD = 0.1
-"""A refused emergency stop is sent again after this [s]."""
+CUT_PERIOD = 0.1  # s until a refused emergency stop is sent again
 
 
 class Commander:
@@ -56,6 +56,12 @@ class Commander:
         obstacles stay."""
         self._poses.reset()
         self.reset()
+
+    def rewind(self, t: float) -> None:
+        """Time begins anew at t [s], with another robot: only operator and obstacles stay."""
+        self.robot.forget()
+        self.deadman.rewind(t)
+        self.renew()
 
     def reset(self) -> None:
         """Forget the flight, a latched fault included; poses seen stay."""
@@ -109,6 +115,10 @@ class Commander:
         """The commander's own state estimate at t [s]."""
         return self._poses.estimate(t)
 
+    def pose_late(self, t: float) -> str:
+        """That the newest usable pose is too old to fly at t [s], in words; empty while it is not."""
+        return self._poses.late(t)
+
     def on_pose(self, sample: PoseSample, arrival_time: float) -> bool:
         """Take a pose; a refused one (False) counts as not received."""
         return self._poses.on_pose(sample, arrival_time)
@@ -132,15 +142,9 @@ class Commander:
     def set_obstacles(self, centers: Array, radius: float | Array) -> None:
         """Spheres that plans are watched against from now on: centers (k, 3) world [m], radius [m], one or
         (k,). Raises ConfigError for anything else."""
-        centers = np.asarray(centers, dtype=float).reshape(-1, 3)
-        radii = np.broadcast_to(np.asarray(radius, dtype=float), (len(centers),))
-        if not (np.all(np.isfinite(centers)) and np.all(np.isfinite(radii)) and np.all(radii >= 0.0)):
-            raise ConfigError(
-                "obstacles must have finite centres and radii of at least 0 m; none was changed"
-            )
-        self._spheres = (centers, radii)
+        self._spheres = checked_spheres(centers, radius)
         if self._stream is not None:
-            self._stream.book.set_obstacles(centers, radii)
+            self._stream.book.set_obstacles(*self._spheres)
 
     def emergency(self, reason: str) -> list[Command]:
         """Cut the motors whatever the phase: the commands to carry out at once. The fault is latched."""
@@ -216,13 +220,12 @@ class Commander:
             return self._rise(t) if t - self._ready_since >= self.config.ready_time - TIME_TOLERANCE else []
         if t - self._asked > self.config.first_pose_timeout:
             waited = f"no usable pose within {self.config.first_pose_timeout:.1f} s of the request"
-            refused = f" (the last one was refused: {self._poses.refusal})" if self._poses.refusal else ""
-            self._give_up(f"{waited}{refused}: is motion capture on and the name of the body right?")
+            why = f" (the last one was refused: {self._poses.refusal})" if self._poses.refusal else ""
+            self._give_up(f"{waited}{why}: is motion capture on and the name of the body right?")
         return []
 
     def _rise(self, t: float) -> list[Command]:
-        self._approach = Approach(self.config, self._flight().start, t)
-        self._phase = FlightPhase.TAKEOFF
+        self._phase, self._approach = FlightPhase.TAKEOFF, Approach(self.config, self._flight().start, t)
         return self._approach.begin()
 
     def _takeoff(self, t: float) -> list[Command]:

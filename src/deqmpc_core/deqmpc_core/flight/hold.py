@@ -2,6 +2,9 @@
 
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
 
+AT_REST = 1e-6
+"""Share of the plan's pace below which the robot rests: times are sums of rounded numbers."""
+
 
 class Hold:
     """Time on the plan slows down evenly from 1 to 0 within `braking` [s]; from then on the robot hovers.
@@ -25,7 +28,7 @@ class Hold:
         pace = 1.0 - passed / self._braking
         s = self._begin + passed * (1.0 - 0.5 * passed / self._braking)
         there = self._plan.sample(s)
-        if pace == 0.0 or s >= self._plan.end:
+        if pace < AT_REST or s >= self._plan.end:
             return Setpoint(there.position, 0.0 * there.velocity, 0.0 * there.velocity, there.yaw)
         slowing = there.velocity / self._braking
         return Setpoint(

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight.configuration import SafetyConfig
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.trajectory import PlanPacket
@@ -11,6 +12,19 @@ from deqmpc_core.flight.trajectory import PlanPacket
 TIME_TOLERANCE = 1e-6
 SAMPLES = 13
 """Points of a plan that are held against obstacles; 5 cm apart at 1 m/s."""
+
+
+def checked_spheres(centers: Array, radius: float | Array) -> tuple[Array, Array]:
+    """Centres (k, 3) and radii (k,) of spheres, [m]; radius is one for all or (k,). Raises ConfigError when
+    they are none."""
+    try:
+        places = np.asarray(centers, dtype=float).reshape(-1, 3)
+        radii = np.broadcast_to(np.asarray(radius, dtype=float), (len(places),))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"obstacles must be centres (k, 3) and radii (k,) or one: {error}") from error
+    if not (np.all(np.isfinite(places)) and np.all(np.isfinite(radii)) and np.all(radii >= 0.0)):
+        raise ConfigError("obstacles must have finite centres and finite radii of at least 0 m")
+    return places, radii
 
 
 class PlanBook:

@@ -29,6 +29,10 @@ class RobotWatch:
 
     def __init__(self, config: SafetyConfig) -> None:
         self._config = config
+        self.forget()
+
+    def forget(self) -> None:
+        """Another robot: nothing is known of it."""
         self._status: RobotStatus | None = None
         self._heard = -math.inf
         self._low_since: float | None = None
@@ -82,6 +86,10 @@ class Deadman:
     def on_message(self, pressed: bool, t: float) -> None:
         """The switch's state at t [s]."""
         self._pressed, self._heard = pressed, t
+
+    def rewind(self, t: float) -> None:
+        """Time goes on from t [s]: what was heard last counts as heard now."""
+        self._heard = t
 
     def released(self, t: float) -> str:
         """That the switch is not held at t [s], in words; empty while it is, or is not asked for."""
