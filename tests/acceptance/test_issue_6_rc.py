@@ -184,7 +184,7 @@ CASES = {
     "named_pose_array": ("sim", ("pose_source:=named_pose_array",), False),
     "crazyflie_py": ("sim", ("commander:=crazyflie_py",), False),
 }
-"""Launch file, arguments, lock-step: what can be flown in lock-step is, so that a busy machine does not matter."""
+"""Launch file, arguments, lock-step: where it can be, so that a busy machine does not matter."""
 SEEN = {"/rigid_bodies", "/cf1/cmd_full_state", "/deqmpc/plan", "/deqmpc/estimate", "/deqmpc/flight_state",
         "/deqmpc_policy/solve_info", "/cf1/status", "/diagnostics"}  # fmt: skip
 

@@ -21,7 +21,7 @@ AGAIN = "start the nodes and run: python -m deqmpc_policy_node.graph docs/graph.
 MODULES = {
     "deqmpc_sim.nodes.simulator": [],
     "deqmpc_policy_node.nodes.policy": ["policy:=goal-mpc"],
-    "deqmpc_policy_node.nodes.commander": ["check_firmware:=off"],
+    "deqmpc_policy_node.nodes.commander": [],
     "deqmpc_policy_node.nodes.recorder": ["directory:=bag"],
     "deqmpc_policy_node.nodes.mocap_bridge": [],
 }

@@ -170,7 +170,7 @@ def main(arguments: list[str]) -> int:
     places = [Path(argument) for argument in arguments if argument != "--check"]
     rclpy.init(args=[])
     try:
-        graph = settled(Node("deqmpc_graph"), 120.0)
+        graph = settled(Node("deqmpc_graph"), 300.0)
     finally:
         rclpy.try_shutdown()
     fresh = (page(places[0].read_text(), graph), policies(graph))
