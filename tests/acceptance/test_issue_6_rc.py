@@ -124,7 +124,7 @@ def flight(director: Any, bridge: bool) -> dict[str, Any]:
     assert director.until(lambda: director.listening(wanted), 600.0), "not all nodes came up"
     director.start(director.reset(track, 60.0), STEPS, 0.1, 120.0)
     assert director.until(lambda: track.verdict is not None, 300.0), track.happened
-    director.until(lambda: director.bags >= 1, 60.0)
+    director.until(lambda: director.bags >= 1, 200.0)
     assert track.verdict is not None
     return {
         "failure": track.verdict.failure, "steps": track.flown, "phase": track.phase,
@@ -136,7 +136,7 @@ def configured(source: str, folder: Path, lock_step: bool) -> Path:
     """A parameter file of config/; in lock-step every node waits for simulated time."""
     sections = yaml.safe_load((ROOT / "config" / source).read_text())
     server = sections.setdefault("crazyflie_server", yaml.safe_load(SIM_YAML.read_text())["crazyflie_server"])
-    server["ros__parameters"]["speed"] = "max" if lock_step else "realtime"
+    server["ros__parameters"] |= {"speed": "max" if lock_step else "realtime", "policy_steps": STEPS}
     for name in ("deqmpc_policy", "deqmpc_commander"):
         sections[name]["ros__parameters"]["use_sim_time"] = lock_step
     path = folder / "parameters.yaml"
