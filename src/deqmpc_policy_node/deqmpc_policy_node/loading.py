@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deqmpc_core.bundle import find_bundle, load_policy, verify_bundle
+from deqmpc_core.bundle import find_bundle, load_policy, read_config, verify_bundle
 from deqmpc_core.errors import BundleError
 from deqmpc_core.flight import Estimate
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
@@ -28,6 +28,13 @@ def directory_of(name: str, task: str) -> Path | None:
         if name in UNLEARNED:
             return None
         raise
+
+
+def check_task(directory: Path, task: str) -> None:
+    """Read policy.json. Raises BundleError when it cannot be read or names another task."""
+    config = read_config(directory)
+    if config.task != task:
+        raise BundleError(f"bundle '{directory}' is for task '{config.task}', the node flies '{task}'")
 
 
 def digest(directory: Path | None) -> str:
@@ -77,9 +84,10 @@ def warm_up(policy: Policy, task: Task, config: PilotConfig | None = None) -> No
 def sound_policy(name: str, task: Task, config: PilotConfig | None = None) -> Policy:
     """The policy after every check: files, task, dimensions, golden outputs, plans. Raises BundleError."""
     directory = directory_of(name, task.name)
-    policy = load_fitting(name, task)
     if directory is not None:
+        check_task(directory, task.name)
         verify_bundle(directory)
+    policy = load_fitting(name, task)
     warm_up(policy, task, config)
     return policy
 

@@ -12,7 +12,7 @@ from deqmpc_core.errors import BundleError, DeqmpcError
 from deqmpc_core.flight.pilot import PilotConfig
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task
-from deqmpc_policy_node.loading import digest, directory_of, load_fitting, sound_policy, warm_up
+from deqmpc_policy_node.loading import check_task, digest, directory_of, load_fitting, sound_policy, warm_up
 
 CHECK_TIME = 180.0
 """s that the child process may take; kernels for another horizon compile for some ten seconds."""
@@ -56,7 +56,9 @@ class Preparation:
         if self.name:
             return f"policy '{self.name}' is still being prepared; try again when it flies or has failed"
         try:
-            directory_of(name, self._task.name)
+            directory = directory_of(name, self._task.name)
+            if directory is not None:
+                check_task(directory, self._task.name)
         except BundleError as error:
             return str(error)
         return ""

@@ -72,6 +72,7 @@ def _settings(options: Sim, task: Task) -> RunSettings:
         options.record,
         faults,
         str(section(shipped_config(), COMMANDER_NODE).get("robot", "cf1")),
+        options.rate,
     )
 
 

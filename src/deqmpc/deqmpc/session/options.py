@@ -37,5 +37,7 @@ class Sim:
     """Where runs are kept."""
     steps: int = 0
     """Policy periods an episode; 0: the task's, with faults 60."""
+    rate: float = 0.0
+    """Plans a second, up to 100; 0: one a policy period of the task."""
     domain: int | None = None
     """ROS domain to use; by default $ROS_DOMAIN_ID, else a free one."""

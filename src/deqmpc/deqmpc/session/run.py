@@ -106,7 +106,7 @@ class Run:
         self._striker = None if fault is None else self._make_striker(fault)
         if self._striker and self._striker.before_start():
             return self._grounded(director, track, start)
-        director.start(start, settings.steps, settings.period, START_TIMEOUT)
+        director.start(start, settings.plans, settings.plan_period, START_TIMEOUT)
         self._flying = True
         self.tracks.append(track)
         self._follow(director, track)

@@ -14,11 +14,14 @@ from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 Config = TypeVar("Config")
 SIMULATOR_NODE = "crazyflie_server"
 CONFIG = "sim.yaml"
+COMMANDER_RATE, FASTEST = 50.0, 100.0
+"""Hz; plans that come faster than the commander's own rate need a faster one."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is about. steps: policy periods an episode; period [s] between plans."""
+    """What a run is about. steps: policy periods of the task an episode; period [s]: theirs; rate: plans a
+    second, 0: one a period."""
 
     policy: str
     task: str
@@ -30,6 +33,17 @@ class RunSettings:
     record: bool
     faults: tuple[str, ...]
     robot: str = "cf1"
+    rate: float = 0.0
+
+    @property
+    def plan_period(self) -> float:
+        """Seconds between plans."""
+        return 1.0 / self.rate if self.rate else self.period
+
+    @property
+    def plans(self) -> int:
+        """Plans an episode."""
+        return round(self.steps * self.period / self.plan_period)
 
     @property
     def lock_step(self) -> bool:
@@ -87,7 +101,7 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
         POLICY_NODE: {
             "policy": settings.policy,
             "task": settings.task,
-            "rate": 1.0 / settings.period,
+            "rate": 1.0 / settings.plan_period,
             **clock,
         },
         COMMANDER_NODE: clock,
@@ -96,6 +110,9 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "provenance": json.dumps(provenance(settings)),
         },
     }
+    if settings.rate > COMMANDER_RATE:
+        nodes[COMMANDER_NODE] = {**clock, "rate": FASTEST}
+        nodes[SIMULATOR_NODE]["rate"] = FASTEST
     path = directory / "parameters.yaml"
     path.write_text(yaml.safe_dump({name: {"ros__parameters": values} for name, values in nodes.items()}))
     return path
