@@ -24,7 +24,7 @@ from tests.nodes.wild import HANDLERS, throw  # noqa: E402
 
 CHUNK, CHUNKS = 10_000, 15
 FIELDS = ("ready_time:=0.0", "takeoff_duration:=0.5", "goto_duration:=0.5", "goto_speed:=2.0",
-          "settle_time:=0.0", "deadman:=true", "robot:=cf1", "check_firmware:=off")  # fmt: skip
+          "settle_time:=0.0", "deadman:=true", "robot:=cf1", "check_firmware:=skip")  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +70,7 @@ def ten_thousand() -> dict:
 def storm(outside, commander: subprocess.Popen) -> dict:
     calm = time.monotonic() + 120.0
     while outside.setpoints < 50 and time.monotonic() < calm:
+        assert commander.poll() is None, "the commander ended before it flew"
         outside.step(wild=0)
     deadline = time.monotonic() + 900.0
     while outside.thrown < 10_000 and time.monotonic() < deadline and commander.poll() is None:

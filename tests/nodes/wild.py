@@ -81,10 +81,11 @@ class Wild:
         return message
 
     def plan(self) -> Plan:
-        rng, knots = self.rng, self.rng.choice((7, 7, 7, 7, 2, 1, 0))
+        rng, knots = self.rng, self.rng.choice((7, 7, 7, 7, 2, 1))
         place, rest = np.tile(self.place, (knots, 1)), np.zeros((knots, 3))
         packet = PlanPacket(self.t, 0.1, place, rest, rest, np.zeros(knots), 0, 0, 0)
         message = plan_message(packet, PlanDetails("wild", np.zeros((1, 12)), np.zeros((1, 4))), self.base)
+        message.horizon = knots - 1 if rng.random() < 0.9 else rng.randrange(2**32)
         message = self.stamped(message) if rng.random() < 0.3 else message
         message.dt = self.number(0.1) if rng.random() < 0.2 else 0.1
         message.violation = float(np.float32(rng.choice((0.0, 0.0, 1.0, float("nan")))))
@@ -94,7 +95,9 @@ class Wild:
                 rows[rng.randrange(len(rows))] = self.point(kind, near)
             if rng.random() < 0.05:
                 rows.extend([kind()] * rng.randrange(3))
-        if knots and rng.random() < 0.2:
+            if rng.random() < 0.02:
+                rows.clear()
+        if rng.random() < 0.2:
             message.yaw[rng.randrange(knots)] = self.number()
         return message
 
