@@ -3,8 +3,6 @@
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from deqmpc_core.tasks.crazyflie import ROOM_HI, ROOM_LO, ROOM_MARGIN
 from deqmpc_sim.firmware.truth import Array, TrueState
 
@@ -13,7 +11,8 @@ HARD = 1.0
 UPRIGHT = math.cos(math.radians(60.0))
 WORD = "crash: "
 """Begins the sentence among the firmware's events."""
-_SLACK = 0.05
+_LOW = (ROOM_LO - ROOM_MARGIN - 0.05).tolist()
+_HIGH = (ROOM_HI + ROOM_MARGIN + 0.05).tolist()
 
 
 class CrashWatch:
@@ -44,5 +43,5 @@ class CrashWatch:
 
 def _outside(position: Array) -> bool:
     """Beyond the walls or the ceiling; the floor judges itself."""
-    low, high = ROOM_LO - ROOM_MARGIN - _SLACK, ROOM_HI + ROOM_MARGIN + _SLACK
-    return bool(np.any(position[:2] < low[:2]) or np.any(position > high))
+    x, y, z = position.tolist()
+    return not (_LOW[0] <= x <= _HIGH[0] and _LOW[1] <= y <= _HIGH[1] and z <= _HIGH[2])

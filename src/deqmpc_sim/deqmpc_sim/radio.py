@@ -24,7 +24,7 @@ class RadioConfig:
     radio_latency: float = 0.0
     """From the server to the firmware [s]."""
     radio_jitter: float = 0.0
-    """Largest further delay of a packet, uniformly drawn [s]: setpoints overtake one another, and commands."""
+    """Largest further delay of a packet, uniformly drawn [s]: setpoints overtake one another."""
     radio_retries: int = 10
     """How often a command is sent again while it is not acknowledged."""
     radio_retry_period: float = 0.004

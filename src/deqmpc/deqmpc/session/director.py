@@ -43,6 +43,8 @@ DEEP_LATCHED = QoSProfile(
     depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 QUIET = 0.3
+FIRST = 0.15
+"""In lock-step the first report of an episode is stamped no later [s]."""
 _EVENT = re.compile(r"([0-9.]+) s: (.*)")
 
 
@@ -58,7 +60,7 @@ class Director:
         self._watch = watch
         self._track = Track(0, 0)
         self._lock_step = lock_step
-        self._origin: float | None = 0.0 if lock_step else None
+        self._origin: float | None = None
         self._asked = 0.0
         self._swap: Any = None
         self._reset = self._node.create_client(ResetEpisode, RESET_SERVICE)
@@ -89,8 +91,7 @@ class Director:
         """Put the robot below the start of the track's episode; where the policy is to take over."""
         if self._track.phase == FlightPhase.FAULT.name:
             self._acknowledge_fault()
-        self._track, self._asked = track, time.time()
-        self._origin = 0.0 if self._lock_step else None
+        self._track, self._asked, self._origin = track, time.time(), None
         request = ResetEpisode.Request(seed=track.seed, episode=track.episode)
         response = self._call(self._reset, request, timeout)
         if not response.success:
@@ -199,11 +200,9 @@ class Director:
         track = self._track
         if (message.seed, message.episode) != (track.seed, track.episode) or track.verdict is not None:
             return
+        if self._origin is None and not self._begins(message):
+            return
         track.heard = time.monotonic()
-        if self._origin is None:
-            if _seconds(message.header.stamp) < self._asked:
-                return
-            self._origin = _seconds(message.header.stamp)
         track.flown, track.distance, track.nearest = (
             float(message.steps),
             message.distance_to_goal,
@@ -218,6 +217,14 @@ class Director:
                 message.final_distance,
                 message.min_obstacle_distance,
             )
+
+    def _begins(self, message: EpisodeResult) -> bool:
+        """Whether this is the first report of the episode asked for; what comes before is of the last one."""
+        stamp = _seconds(message.header.stamp)
+        if message.finished or (stamp > FIRST if self._lock_step else stamp < self._asked):
+            return False
+        self._origin = 0.0 if self._lock_step else stamp
+        return True
 
     def _on_state(self, message: FlightState) -> None:
         track = self._track
@@ -239,7 +246,7 @@ class Director:
 
     def _on_firmware(self, message: String) -> None:
         match = _EVENT.fullmatch(message.data)
-        if match:
+        if match and self._origin is not None:
             self._track.firmware.append((float(match[1]), match[2]))
             self._track.happened.append((float(match[1]), f"firmware: {match[2]}"))
 

@@ -14,17 +14,20 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from deqmpc.session.fault_rows import row
 from deqmpc.session.faults import Fault
 from deqmpc.session.interrupts import raise_on_terminate
 from deqmpc.session.processes import die_with_parent
 from deqmpc.session.run import Run
-from deqmpc.session.settings import RunSettings, write_parameters
+from deqmpc.session.settings import SIMULATOR_NODE, RunSettings, write_parameters
 from deqmpc.session.striker import launches
 from deqmpc.session.summary import episode_entry
 from deqmpc.session.track import Track
 from deqmpc_core.errors import ConfigError, DeqmpcError
 from deqmpc_core.flight.configuration import CommanderConfig
+from deqmpc_policy_node.topics import COMMANDER_NODE
 
 STEPS = 60
 """Policy periods a flight, unless --steps says otherwise: the fault strikes half-way."""
@@ -81,11 +84,22 @@ def fly_groups(
         mine = replace(settings, speed=speed_of(group[0], asked), record=settings.record or _recorded(group))
         folder = directory / (group[0].name if len(group) == 1 else "shared")
         folder.mkdir()
-        parameters = [*files, write_parameters(mine, folder)]
+        parameters = [*files, write_parameters(mine, folder), _patient(folder)]
         for flight in _in_child(mine, parameters, folder, group, config):
             flights[flight.row["fault"]] = flight
             done(flight)
     return [flights[fault.name] for fault in faults]
+
+
+def _patient(folder: Path) -> Path:
+    """A busy machine is none of the faults: lock-step waits longer before it takes someone for lost."""
+    nodes = {
+        SIMULATOR_NODE: {"step_timeout": 30.0},
+        COMMANDER_NODE: {"step_timeout": 15.0},
+    }
+    path = folder / "patience.yaml"
+    path.write_text(yaml.safe_dump({name: {"ros__parameters": values} for name, values in nodes.items()}))
+    return path
 
 
 def _recorded(group: Sequence[Fault]) -> bool:

@@ -106,6 +106,16 @@ class SimulatedCrazyflie:
         return self._commander.priority
 
     @property
+    def setpoint(self) -> Array:
+        """What the commander has accepted last (14,), as the controller takes it; see mellinger."""
+        return self._commander.setpoint.copy()
+
+    @property
+    def controller_mass(self) -> float:
+        """ctrlMel.mass [kg]."""
+        return self._controller.mass
+
+    @property
     def battery_voltage(self) -> float:
         """Battery under load [V]."""
         return self.battery.voltage

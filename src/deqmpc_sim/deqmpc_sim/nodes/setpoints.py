@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from crazyflie_interfaces.msg import FullState, Hover, Position, VelocityWorld
@@ -26,14 +25,11 @@ class Setpoints:
 
     def __init__(self, node: Node, prefix: str, drone: Callable[[], SimulatedCrazyflie], send: Send) -> None:
         self._drone, self._send = drone, send
-        kinds: tuple[tuple[str, Any, Callable[[Any], None]], ...] = (
-            ("cmd_full_state", FullState, self._on_full_state),
-            ("cmd_position", Position, self._on_position),
-            ("cmd_hover", Hover, self._on_hover),
-            ("cmd_velocity_world", VelocityWorld, self._on_velocity),
-        )
-        for name, kind, callback in kinds:
-            node.create_subscription(kind, f"/{prefix}/{name}", callback, NEWEST)
+        node.create_subscription(FullState, f"/{prefix}/cmd_full_state", self._on_full_state, NEWEST)
+        node.create_subscription(Position, f"/{prefix}/cmd_position", self._on_position, NEWEST)
+        node.create_subscription(Hover, f"/{prefix}/cmd_hover", self._on_hover, NEWEST)
+        velocity = f"/{prefix}/cmd_velocity_world"
+        node.create_subscription(VelocityWorld, velocity, self._on_velocity, NEWEST)
 
     def _on_full_state(self, message: FullState) -> None:
         position, twist, acc, q = message.pose.position, message.twist, message.acc, message.pose.orientation
