@@ -33,7 +33,9 @@ ENCLAVES = {
 PARAMETERS = {RECORDER_NODE: RecorderParameters, MOCAP_BRIDGE_NODE: BridgeParameters}
 """Those of policy and commander are in docs/nodes.md."""
 
-OWN = re.compile(r"/(rosout|parameter_events|.*/(describe|get|list|set)_parameter.*|.*/get_type_description)$")
+OWN = re.compile(
+    r"/(rosout|parameter_events|.*/(describe|get|list|set)_parameter.*|.*/get_type_description)$"
+)
 """What every node has; the table leaves it out."""
 
 STILL = 3.0
