@@ -127,7 +127,7 @@ def test_deactivate_lands_before_it_succeeds(
 ) -> None:
     monkeypatch.setattr(commander_node, "LAND_GRACE", -1.5)
     spinner = Spinner(node, Interrupt())
-    parameters = replace(declare(node, CommanderParameters), check_firmware="off")
+    parameters = replace(declare(node, CommanderParameters), check_firmware="skip")
 
     def build() -> commander_node.CommanderNode:
         return commander_node.CommanderNode(node, spinner, parameters, CommanderConfig(land_limit=2.0))
