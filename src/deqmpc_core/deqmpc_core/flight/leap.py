@@ -1,7 +1,7 @@
 """Poses that a body cannot have flown to: what a tracker tells that has mistaken something for the body."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 SLACK = 0.05
 """Further distance allowed between two poses [m]: noise, and frames close together."""
@@ -18,7 +18,7 @@ class LeapFilter:
         self._place: tuple[float, ...] = ()
         self._time = -math.inf
 
-    def passes(self, t: float, position: Sequence[float]) -> bool:
+    def passes(self, t: float, position: Iterable[float]) -> bool:
         """Whether the body can be at position (3,) [m], finite, at t [s]; times that run backwards begin
         anew."""
         gap = t - self._time
