@@ -16,6 +16,7 @@ from deqmpc_core.flight import (
 )
 
 START = np.array([1.0, 0.0, 1.2])
+STEP = 0.01  # m a tick at most: 0.5 m/s
 LEVEL = np.array([0.0, 0.0, 0.0, 1.0])
 
 
@@ -54,7 +55,8 @@ class Robot:
         for command in commands:
             self._obey(command)
         self.sent += [(t, command) for command in commands]
-        self.position = self.position + 0.1 * (self.target - self.position)
+        way = 0.1 * (self.target - self.position)
+        self.position = self.position + way * min(1.0, STEP / max(float(np.linalg.norm(way)), STEP))
         self.ticks += 1
         return commands
 

@@ -19,6 +19,7 @@ from deqmpc_core.flight import (
 )
 from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.hold import Hold
+from deqmpc_core.flight.obstacle_set import ObstacleSet
 from deqmpc_core.flight.setpoint_guard import SetpointGuard
 from deqmpc_core.flight.trajectory import WIRE_LIMIT, Setpoint
 from tests.flight.robot import START, Robot, packet_at
@@ -160,15 +161,19 @@ def test_two_bad_plans_in_a_row_are_flown_the_third_is_not() -> None:
     assert stamps == [True, True, True, True, True, False, False, True]
 
 
+def spheres(center: np.ndarray, radius: float) -> ObstacleSet:
+    return ObstacleSet(center[None], np.zeros((1, 3)), np.array([radius]), 0.0)
+
+
 def test_plans_into_a_known_obstacle_are_bad_plans() -> None:
     robot = flying()
     ahead = robot.position + 0.6 * SPEED
-    robot.commander.set_obstacles(ahead[None], 0.1)
+    robot.commander.set_obstacles(spheres(ahead, 0.1))
     robot.fly(60)
     assert robot.commander.phase is FlightPhase.LANDING
     assert "m from an obstacle's surface (limit 0.00 m)" in robot.commander.reason
     robot = flying()
-    robot.commander.set_obstacles(np.array([[0.0, 1.0, 1.0]]), np.array([0.2]))
+    robot.commander.set_obstacles(spheres(np.array([0.0, 1.0, 1.0]), 0.2))
     robot.fly(60)
     assert robot.commander.phase is FlightPhase.POLICY
 

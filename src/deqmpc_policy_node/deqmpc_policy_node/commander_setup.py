@@ -27,7 +27,7 @@ class CommanderParameters:
     pose_frame: str = option("", "frame_id that poses must have; empty: that of a flight's first pose")
     link: str = option("topics", "way to the robot: topics (and services), or the class crazyflie_py")
     check_firmware: str = option(
-        "warn", "what to do when the robot's firmware parameters are not as expected: off, warn or require"
+        "warn", "what to do when the robot's firmware parameters are not as expected: skip, warn or require"
     )
     firmware_mass: float = option(0.0, "kg the robot weighs, compared with ctrlMel.mass; 0: any", (0.0, 1.0))
     firmware_timeout: float = option(2.0, "s to wait for the server's parameters", (0.1, 30.0))
@@ -71,7 +71,7 @@ def checked_firmware(node: Node, spinner: Spinner, parameters: CommanderParamete
     """Look at the firmware's parameters as check_firmware says: not at all, with warnings, or raising
     ConfigError."""
     p = parameters
-    if p.check_firmware == "off":
+    if p.check_firmware == "skip":
         return
     found = check_firmware(node, spinner, p.robot, p.firmware_mass, p.firmware_timeout)
     if found and p.check_firmware == "require":

@@ -14,7 +14,8 @@ CONTROLLER, MASS = "stabilizer.controller", "ctrlMel.mass"
 MELLINGER = 2
 MASS_TOLERANCE = 0.1
 SERVICE = "/crazyflie_server/get_parameters"
-MODES = ("off", "warn", "require")
+MODES = ("skip", "warn", "require")
+"""Not "off": YAML would make that a bool."""
 
 
 def firmware_objections(values: Mapping[str, float], mass: float) -> list[str]:

@@ -2,16 +2,16 @@
 thrown at it. Nothing here raises, whatever comes."""
 
 import math
-from typing import Any
 
 import numpy as np
 from crazyflie_interfaces.msg import Status
-from deqmpc_interfaces.msg import Plan
+from deqmpc_interfaces.msg import Obstacles, Plan
 from deqmpc_interfaces.srv import StartFlight
 from std_msgs.msg import Bool
 
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight import Commander, FlightRequest, PoseSample, RobotStatus
+from deqmpc_core.flight.obstacle_set import ObstacleSet
 from deqmpc_policy_node.clock import TimeBase
 from deqmpc_policy_node.convert import array, plan_packet
 from deqmpc_policy_node.pose_sources import PoseFrame
@@ -71,12 +71,12 @@ class Inputs:
         """Hand the operator's switch on."""
         commander.on_deadman(bool(message.data), t)
 
-    def obstacles(self, commander: Commander, centers: Any, radii: Any) -> str:
-        """Hand spheres on: centers (k, 3) world [m], radii (k,) or one [m]. What is wrong with them, or
+    def obstacles(self, commander: Commander, message: Obstacles, t: float) -> str:
+        """Hand the spheres on that the policy plans around, if they are sound. What is wrong with them, or
         nothing."""
         try:
-            commander.set_obstacles(np.asarray(centers, dtype=float), np.asarray(radii, dtype=float))
-        except (ConfigError, ValueError) as error:
+            commander.set_obstacles(obstacle_set(message, self._base, t))
+        except ConfigError as error:
             return str(error)
         return ""
 
@@ -92,3 +92,17 @@ def robot_status(message: Status) -> RobotStatus:
 def flight_request(request: StartFlight.Request) -> FlightRequest:
     """The plain values, unchecked."""
     return FlightRequest(array(request.start), int(request.policy_steps), float(request.policy_period))
+
+
+def obstacle_set(message: Obstacles, base: TimeBase, t: float) -> ObstacleSet:
+    """The spheres of a message that came at t [s]. Raises ConfigError when they are none."""
+    count = len(message.centers) + len(message.velocities) + len(message.radii)
+    if count > MAX_KNOTS:
+        raise ConfigError(f"a set of {count} numbers is no set of obstacles")
+    centers, velocities = (
+        np.array([array(row) for row in rows]).reshape(-1, 3)
+        for rows in (message.centers, message.velocities)
+    )
+    head = message.header.stamp
+    stamp = base.seconds(head) if head.sec or head.nanosec else t
+    return ObstacleSet.checked(centers, velocities, np.array(message.radii, dtype=float), stamp)

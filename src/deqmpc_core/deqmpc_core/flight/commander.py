@@ -3,8 +3,6 @@ in."""
 
 from collections.abc import Callable
 
-import numpy as np
-
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight.approach import Approach, Leg
 from deqmpc_core.flight.commands import Arm, Command, Emergency, NotifySetpointsStop, SendSetpoint, Takeoff
@@ -13,7 +11,8 @@ from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample
 from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.landing import Landing
-from deqmpc_core.flight.plan_book import checked_spheres
+from deqmpc_core.flight.obstacle_set import ObstacleSet
+from deqmpc_core.flight.plan_book import NOTHING
 from deqmpc_core.flight.policy_stream import PolicyStream
 from deqmpc_core.flight.pose_intake import PoseIntake
 from deqmpc_core.flight.trajectory import PlanPacket
@@ -40,7 +39,7 @@ class Commander:
         self.fence = Fence(self.config)
         self.robot, self.deadman = RobotWatch(self.config), Deadman(self.config)
         self._poses = PoseIntake(self.config, estimator)
-        self._spheres: tuple[Array, Array] = (np.zeros((0, 3)), np.zeros(0))
+        self._spheres = NOTHING
         self._act: dict[FlightPhase, Callable[[float], list[Command]]] = {
             FlightPhase.IDLE: self._idle,
             FlightPhase.TAKEOFF: self._takeoff,
@@ -139,12 +138,11 @@ class Commander:
         """Take the state of the operator's switch."""
         self.deadman.on_message(held, t)
 
-    def set_obstacles(self, centers: Array, radius: float | Array) -> None:
-        """Spheres that plans are watched against from now on: centers (k, 3) world [m], radius [m], one or
-        (k,). Raises ConfigError for anything else."""
-        self._spheres = checked_spheres(centers, radius)
+    def set_obstacles(self, spheres: ObstacleSet) -> None:
+        """Spheres that plans are watched against from now on."""
+        self._spheres = spheres
         if self._stream is not None:
-            self._stream.book.set_obstacles(*self._spheres)
+            self._stream.book.obstacles = spheres
 
     def emergency(self, reason: str) -> list[Command]:
         """Cut the motors whatever the phase: the commands to carry out at once. The fault is latched."""
@@ -235,7 +233,7 @@ class Commander:
         commands = self._after(self._leg().goto(t, self._seen(t)), FlightPhase.POLICY, t)
         if self._phase is FlightPhase.POLICY:
             self._stream = PolicyStream(self.config, self._flight(), t, self._seen(t), self.fence)
-            self._stream.book.set_obstacles(*self._spheres)
+            self._stream.book.obstacles = self._spheres
         return commands
 
     def _after(self, leg: Leg, phase: FlightPhase, t: float) -> list[Command]:

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight.configuration import SafetyConfig
 from deqmpc_core.flight.frames import Array
+from deqmpc_core.flight.obstacle_set import ObstacleSet
 from deqmpc_core.flight.trajectory import PlanPacket
 
 TIME_TOLERANCE = 1e-6
@@ -14,17 +14,7 @@ SAMPLES = 13
 """Points of a plan that are held against obstacles; 5 cm apart at 1 m/s."""
 
 
-def checked_spheres(centers: Array, radius: float | Array) -> tuple[Array, Array]:
-    """Centres (k, 3) and radii (k,) of spheres, [m]; radius is one for all or (k,). Raises ConfigError when
-    they are none."""
-    try:
-        places = np.asarray(centers, dtype=float).reshape(-1, 3)
-        radii = np.broadcast_to(np.asarray(radius, dtype=float), (len(places),))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"obstacles must be centres (k, 3) and radii (k,) or one: {error}") from error
-    if not (np.all(np.isfinite(places)) and np.all(np.isfinite(radii)) and np.all(radii >= 0.0)):
-        raise ConfigError("obstacles must have finite centres and finite radii of at least 0 m")
-    return places, radii
+NOTHING = ObstacleSet(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), 0.0)
 
 
 class PlanBook:
@@ -37,11 +27,8 @@ class PlanBook:
         self.complaint = ""
         self.bad_in_a_row = 0
         self._judged = self._arrival = -math.inf
-        self._centers, self._radius = np.zeros((0, 3)), np.zeros(0)
-
-    def set_obstacles(self, centers: Array, radius: Array) -> None:
-        """Spheres from now on: centers (k, 3) world [m], radius (k,) [m]."""
-        self._centers, self._radius = centers, radius
+        self.obstacles = NOTHING
+        """Spheres that plans are watched against from now on."""
 
     def age(self, t: float) -> float:
         """Seconds since the plan's knot 0 or its arrival, the later; infinite before the first."""
@@ -96,9 +83,8 @@ class PlanBook:
 
     def margin(self, packet: PlanPacket) -> float:
         """Smallest distance of the plan to a known obstacle's surface [m]; infinite without obstacles."""
-        if not len(self._centers):
+        if not len(self.obstacles.radii):
             return math.inf
         times = np.linspace(packet.stamp, packet.end, SAMPLES)
         points = np.array([packet.sample(float(t)).position for t in times])
-        distance = np.linalg.norm(points[:, None] - self._centers, axis=-1) - self._radius
-        return float(np.min(distance))
+        return self.obstacles.clearance(points, times)

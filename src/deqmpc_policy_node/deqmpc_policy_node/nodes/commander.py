@@ -7,7 +7,7 @@ import traceback
 from collections import deque
 
 from crazyflie_interfaces.msg import Status
-from deqmpc_interfaces.msg import Step, StepDone
+from deqmpc_interfaces.msg import Obstacles, Step, StepDone
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.timer import Timer
@@ -64,9 +64,8 @@ class CommanderNode:
         self._active = self._due = False
         self._t = 0.0
         self._states = StateAnnouncer(node, self._base, self._body)
-        self._plans = PlanLink(
-            node, spinner, self._base, self._inputs, self._lock_step, parameters.step_timeout
-        )
+        timeout = parameters.step_timeout
+        self._plans = PlanLink(node, spinner, self._base, self._inputs, self._lock_step, timeout)
         self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self._on_refusal)
         checked_firmware(node, spinner, parameters)
         self._connect()
@@ -78,6 +77,7 @@ class CommanderNode:
         node.create_subscription(
             Status, topics.robot_name(self._parameters.robot, "status"), self._on_status, LATEST
         )
+        node.create_subscription(Obstacles, topics.OBSTACLE_SET, self._on_obstacles, LATCHED)
         OperatorLink(node, self)
         if self._lock_step:
             self._step_done = node.create_publisher(StepDone, topics.STEP_DONE, LATCHED)
@@ -119,6 +119,10 @@ class CommanderNode:
 
     def _on_status(self, message: Status) -> None:
         self._inputs.status(self._commander, message, self._now())
+
+    def _on_obstacles(self, message: Obstacles) -> None:
+        if objection := self._inputs.obstacles(self._commander, message, self._now()):
+            self.node.get_logger().error(f"obstacles refused: {objection}", throttle_duration_sec=1.0)
 
     def deadman(self, message: Bool) -> None:
         """The operator's switch."""
