@@ -137,6 +137,16 @@ def test_a_frozen_body_is_dropped_until_it_moves() -> None:
     assert not is_pose((math.nan,) * 7)
 
 
+def test_a_body_that_leaps_is_dropped_until_it_is_back() -> None:
+    bridge = Bridge({}, 0, fastest=10.0)
+    places = [0.0, 0.01, 1.0, 1.01, 0.02]
+    seen = [
+        bridge.convert(header(10 * k), [("cf1", pose((x, 0, 1, 0, 0, 0, 1)))])
+        for k, x in enumerate(places)
+    ]
+    assert [found is not None for found in seen] == [True, True, False, False, True]
+
+
 @pytest.mark.ros
 def test_the_server_is_matched_and_pose_sources_hear(domain: int) -> None:
     """A reader that asks for 10 ms, best effort, depth 1, as Crazyswarm2's server does."""

@@ -1,8 +1,12 @@
 """The table of faults without a graph: declarations, judgements, laws, the spoiled policy."""
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from deqmpc.session.faults import AFTER, FAULTS, markdown, parse_faults
 from deqmpc.session.faulty_policy import FaultyPolicy, spoiled
 from deqmpc.session.flown import LONGEST_GAP, Flown
 from deqmpc.session.settings import RunSettings
+from deqmpc.session.small_disk import mount_small_disk, possible
 from deqmpc.session.striker import launches, wrong_bundle
 from deqmpc.session.track import Track
 from deqmpc_core.errors import ConfigError, DeqmpcError, UnknownNameError
@@ -47,7 +52,7 @@ def flight(landing_after: float | None = None, why: str = "", **changes: object)
     return replace(seen, **changes)  # type: ignore[arg-type]
 
 
-ANSWERED = {
+ANSWERED: dict[Any, Flown] = {
     answers.flies_on: flight(),
     answers.flies_on_smoothly: flight(),
     answers.comes_down: flight(0.3),
@@ -61,7 +66,7 @@ REFUSED = Flown(refusal="nobody offers /cf1/notify_setpoints_stop")
 def test_every_fault_that_was_asked_for_is_declared() -> None:
     assert set(ASKED) <= set(FAULTS)
     for fault in FAULTS.values():
-        ways = [fault.strike, fault.kill, fault.spoil, fault.swap, fault.file_size]
+        ways = [fault.strike, fault.kill, fault.spoil, fault.swap, fault.disk_size]
         assert sum(bool(way) for way in ways) == 1, fault.name
 
 
@@ -112,7 +117,25 @@ def test_names_are_checked_and_speeds_fit() -> None:
     flown = groups(list(FAULTS.values()), None)
     assert sum(map(len, flown)) == len(FAULTS)
     assert all(len(group) == 1 or all(f.strike for f in group) for group in flown)
-    assert launches(FAULTS["disk_full"], 0.1)["recorder"].file_size > 0
+
+
+def test_a_small_disk_is_small_and_the_process_s_own(tmp_path: Path) -> None:
+    disk = launches(FAULTS["disk_full"], 0.1, tmp_path)["recorder"].disk
+    assert disk is not None
+    if not possible(disk):
+        pytest.skip("neither root nor user namespaces: no small disk")
+    code = "import os; s = os.statvfs('.'); print(s.f_blocks * s.f_frsize)"
+    line = [sys.executable, "-S", "-c", code]
+    told = subprocess.run(
+        line, cwd="/", capture_output=True, text=True, check=True, preexec_fn=lambda: _on_disk(disk)
+    )
+    assert abs(int(told.stdout) - 1_000_000) < 10_000
+    assert os.statvfs(disk).f_blocks * os.statvfs(disk).f_frsize > 10_000_000
+
+
+def _on_disk(disk: Path) -> None:
+    mount_small_disk(disk, 1_000_000)
+    os.chdir(disk)
 
 
 def _plan() -> Plan:

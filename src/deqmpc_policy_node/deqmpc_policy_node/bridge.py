@@ -8,6 +8,7 @@ from motion_capture_tracking_interfaces.msg import NamedPose, NamedPoseArray
 from std_msgs.msg import Header
 
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.flight.leap import LeapFilter
 
 UNIT_TOLERANCE = 0.05
 MAX_POSITION = 100.0
@@ -51,16 +52,20 @@ def is_pose(values: Values) -> bool:
 class Bridge:
     """Turns frames of bodies into NamedPoseArray; remembers what each body did last to tell a frozen one."""
 
-    def __init__(self, names: Mapping[str, str], frozen_frames: int) -> None:
+    def __init__(self, names: Mapping[str, str], frozen_frames: int, fastest: float = 0.0) -> None:
         """names: robot by body; empty passes all bodies under their own names. frozen_frames: a pose that is
-        repeated bit for bit this often is a lost body whose last pose the driver sends on; 0 passes all."""
+        repeated bit for bit this often is a lost body whose last pose the driver sends on; 0 passes all.
+        fastest: a body that seems faster [m/s] was mistaken for another; 0 passes all."""
         self._names, self._frozen_frames = dict(names), frozen_frames
         self._last: dict[str, tuple[Values, int]] = {}
+        self._fastest = fastest
+        self._leaps: dict[str, LeapFilter] = {}
         self.dropped = 0
 
     def convert(self, header: Header, bodies: Sequence[tuple[str, Pose]]) -> NamedPoseArray | None:
         """The poses that are sound, with the header as it came; None when none is."""
-        poses = [self._named(body, pose) for body, pose in bodies if self._robot(body)]
+        t = header.stamp.sec + 1e-9 * header.stamp.nanosec
+        poses = [self._named(body, pose, t) for body, pose in bodies if self._robot(body)]
         sound = [pose for pose in poses if pose is not None]
         self.dropped += len(poses) - len(sound)
         return NamedPoseArray(header=header, poses=sound) if sound else None
@@ -68,15 +73,18 @@ class Bridge:
     def _robot(self, body: str) -> str:
         return self._names.get(body, "") if self._names else body
 
-    def _named(self, body: str, pose: Pose) -> NamedPose | None:
+    def _named(self, body: str, pose: Pose, t: float) -> NamedPose | None:
         values = values_of(pose)
         if not is_pose(values) or self._frozen(body, values):
+            return None
+        if not self._leaps.setdefault(body, LeapFilter(self._fastest)).passes(t, values[:3]):
             return None
         return NamedPose(name=self._robot(body), pose=pose)
 
     def _frozen(self, body: str, values: Values) -> bool:
         if len(self._last) > MAX_BODIES:
             self._last.clear()
+            self._leaps.clear()
         before, repeats = self._last.get(body, ((), 0))
         repeats = repeats + 1 if values == before else 0
         self._last[body] = (values, repeats)

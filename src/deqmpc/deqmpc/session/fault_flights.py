@@ -22,6 +22,7 @@ from deqmpc.session.interrupts import raise_on_terminate
 from deqmpc.session.processes import die_with_parent
 from deqmpc.session.run import Run
 from deqmpc.session.settings import SIMULATOR_NODE, RunSettings, write_parameters
+from deqmpc.session.small_disk import possible
 from deqmpc.session.striker import launches
 from deqmpc.session.summary import episode_entry
 from deqmpc.session.track import Track
@@ -156,7 +157,13 @@ def _child(pipe: Connection, *job: Any) -> None:
 def _fly(
     settings: RunSettings, files: list[Path], folder: Path, group: list[Fault], config: CommanderConfig
 ) -> Any:
-    started = launches(group[0], settings.period)
+    started = launches(group[0], settings.period, folder)
+    if group[0].disk_size and not possible(folder / "disk"):
+        track = Track(settings.seed, 0)
+        track.happened.append((0.0, "not available: no small disk without root or user namespaces"))
+        entry = episode_entry(track, None, settings, troubled=True)
+        yield Flight(row(group[0], track, settings, config, ""), entry, track)
+        return
     with Run(settings, files, folder, lambda track: None, started) as run:
         for fault in group:
             track = run.fly(0, fault)

@@ -27,8 +27,8 @@ class Fault:
     wrong with the flight seen, or nothing.
 
     How it is brought about, one of: strike, asked of the simulator; kill, a process to end by SIGKILL; spoil,
-    how the policy misbehaves from the strike on; swap, the policy asked for in flight; file_size, the bytes
-    a file of the recorder may have. realtime: it has no meaning where time waits. lethal: the commander dies,
+    how the policy misbehaves from the strike on; swap, the policy asked for in flight; disk_size, the bytes
+    on the recorder's disk. realtime: it has no meaning where time waits. lethal: the commander dies,
     a crash is expected.
     """
 
@@ -41,7 +41,7 @@ class Fault:
     kill: str = ""
     spoil: str = ""
     swap: Swap = ""
-    file_size: int = 0
+    disk_size: int = 0
     realtime: bool = False
     lethal: bool = False
     grounded: bool = False
@@ -54,7 +54,7 @@ class Fault:
     @property
     def needs_recorder(self) -> bool:
         """Without a recorder there is nothing to strike."""
-        return self.kill == "recorder" or self.file_size > 0
+        return self.kill == "recorder" or self.disk_size > 0
 
 
 def _mocap(kind: str, seconds: float, value: float = 0.0) -> Strike:
@@ -105,8 +105,8 @@ _FAULTS = (
           answers.is_cut, kill="commander", lethal=True),
     Fault("recorder_killed", "process", "kill -9 of the recorder", f"the flight {ON}", answers.flies_on,
           kill="recorder"),
-    Fault("disk_full", "disk", "the recorder's file may not grow beyond 200 kB",
-          f"recording ends and says so, the flight {ON}", answers.outlives_recording, file_size=200_000),
+    Fault("disk_full", "disk", "the recorder's disk has 4.4 MB and runs full",
+          f"recording ends and says so, the flight {ON}", answers.outlives_recording, disk_size=4_400_000),
     Fault("service_absent", "server", "the server does not offer notify_setpoints_stop",
           "the start is refused, naming the service; nothing flies", answers.refuses("notify_setpoints_stop"),
           Strike("service_absent", target="notify_setpoints_stop"), grounded=True),

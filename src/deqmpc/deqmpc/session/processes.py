@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from deqmpc.session.small_disk import mount_small_disk
 
 MODULES = {
     "simulator": "deqmpc_sim.nodes.simulator",
@@ -41,12 +42,14 @@ class Death:
 
 @dataclass(frozen=True)
 class Launch:
-    """How a process differs from the plain node: another module, further environment, a limit to the size of
-    the files it writes [bytes]."""
+    """How a process differs from the plain node: another module, further environment and arguments, a folder
+    that is a disk of its own of so many bytes."""
 
     module: str = ""
     environment: tuple[tuple[str, str], ...] = ()
-    file_size: int = 0
+    arguments: tuple[str, ...] = ()
+    disk: Path | None = None
+    disk_size: int = 0
 
 
 class Stack:
@@ -66,6 +69,7 @@ class Stack:
         arguments = ["--ros-args"]
         for file in self._files:
             arguments += ["--params-file", str(file)]
+        arguments += launch.arguments
         with (self._logs / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", launch.module or MODULES[name], *arguments],
@@ -73,7 +77,7 @@ class Stack:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=lambda: _prepare(launch.file_size),
+                preexec_fn=lambda: _prepare(launch),
                 env={**os.environ, **dict(launch.environment)},
             )
 
@@ -142,11 +146,11 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
         return
 
 
-def _prepare(file_size: int) -> None:
-    """In the child, before the node: its limit, and Linux's SIGTERM when the parent dies."""
+def _prepare(launch: Launch) -> None:
+    """In the child, before the node: its disk, and Linux's SIGTERM when the parent dies."""
     die_with_parent()
-    if file_size:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    if launch.disk is not None:
+        mount_small_disk(launch.disk, launch.disk_size)
 
 
 def die_with_parent() -> None:

@@ -22,13 +22,16 @@ ASKED, ANSWERED = 10.0, 90.0
 FAULTY = "deqmpc.session.faulty_policy"
 
 
-def launches(fault: Fault, period: float) -> dict[str, Launch]:
-    """Processes that the fault needs started otherwise; period [s] of the policy."""
+def launches(fault: Fault, period: float, folder: Path) -> dict[str, Launch]:
+    """Processes that the fault needs started otherwise; period [s] of the policy, folder: the run's."""
     found: dict[str, Launch] = {}
     if fault.spoil:
         found["policy"] = Launch(FAULTY, ((SPOIL, fault.spoil), (PERIOD, str(period))))
-    if fault.file_size:
-        found["recorder"] = Launch(file_size=fault.file_size)
+    if fault.disk_size:
+        disk = folder.resolve() / "disk"
+        disk.mkdir(exist_ok=True)
+        bag = ("-p", f"directory:={disk}/bag")
+        found["recorder"] = Launch(arguments=bag, disk=disk, disk_size=fault.disk_size)
     return found
 
 

@@ -36,6 +36,9 @@ class BridgeParameters:
     frozen_frames: int = option(
         10, "frames after which a bit-equal pose counts as lost; 0: never", (0, 10_000)
     )
+    fastest: float = option(
+        10.0, "m/s; a body that seems faster was mistaken, its pose is dropped; 0: never", (0.0, 1e3)
+    )
 
 
 class MocapBridge:
@@ -44,7 +47,7 @@ class MocapBridge:
     def __init__(self, node: Node, parameters: BridgeParameters) -> None:
         self.node = node
         names = [pair for pair in parameters.names.split(",") if pair.strip()]
-        self._bridge = Bridge(parse_names(names), parameters.frozen_frames)
+        self._bridge = Bridge(parse_names(names), parameters.frozen_frames, parameters.fastest)
         self._told, self._next_report = 0, time.monotonic()
         offered = with_deadline(LATEST, parameters.deadline)
         self._publisher = node.create_publisher(NamedPoseArray, parameters.output_topic, offered)
@@ -60,7 +63,7 @@ class MocapBridge:
         """Say now and then that poses were dropped."""
         if self._bridge.dropped > self._told and time.monotonic() >= self._next_report:
             count = self._bridge.dropped - self._told
-            why = "not finite, no unit quaternion, too far away, or frozen"
+            why = "not finite, no unit quaternion, too far away, leapt, or frozen"
             self.node.get_logger().warning(f"{count} poses dropped: {why}")
             self._told, self._next_report = self._bridge.dropped, time.monotonic() + REPORT_PERIOD
 
