@@ -67,7 +67,7 @@ class Robot:
     def _obey(self, command: Command) -> None:
         match command:
             case Takeoff(height, _):
-                self.target = np.array([0.0, 0.0, height])
+                self.target = np.array([*self.position[:2], height])
             case GoTo(goal, _, _):
                 self.target = goal
             case Land(height, _) if self.obeys_land:

@@ -250,7 +250,12 @@ events = st.one_of(
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(list(FLYING)), st.lists(events, max_size=40))
 def test_whatever_comes_no_unsafe_and_no_late_setpoint(phase: FlightPhase, stream: list[tuple]) -> None:
-    robot = Robot()
+    robot = Robot(
+        CommanderConfig(
+            ready_time=0.0, takeoff_duration=0.5, goto_duration=0.5, goto_speed=2.0, settle_time=0.0
+        )
+    )
+    robot.position = START * [0.9, 1.0, 0.0]
     robot.until(phase)
     robot.plans = False
     for event in stream:

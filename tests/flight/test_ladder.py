@@ -36,7 +36,7 @@ SPEED = np.array([-0.5, 0.0, 0.0])
 
 def moving(t: float, speed: np.ndarray = SPEED, place: np.ndarray = START, knots: int = 7) -> PlanPacket:
     """A plan from `place` at constant velocity."""
-    x = place + 0.1 * np.arange(knots)[:, None] * speed
+    x = np.asarray(place + 0.1 * np.arange(knots)[:, None] * speed, dtype=np.float64)
     rest = np.zeros((knots, 3))
     return PlanPacket(t, 0.1, x, np.tile(speed, (knots, 1)), rest, np.zeros(knots), 0, 0, 0)
 
@@ -46,6 +46,7 @@ class Flown(Robot):
 
     def __init__(self, config: CommanderConfig | None = None, steps: int = 60) -> None:
         super().__init__(config, steps)
+        self.position = START * [1.0, 1.0, 0.0]
         self.until(FlightPhase.POLICY)
         self.maker: Callable[[float, np.ndarray], PlanPacket] = packet_at
         self.setpoints: list[tuple[float, Setpoint]] = []

@@ -31,6 +31,7 @@ FLYING = (FlightPhase.TAKEOFF, FlightPhase.GOTO, FlightPhase.POLICY)
 def under_way(phase: FlightPhase, **change: object) -> Robot:
     quick = {"ready_time": 0.0, "takeoff_duration": 0.5, "goto_duration": 0.5, "settle_time": 0.0}
     robot = Robot(CommanderConfig(**{**quick, **change}))  # type: ignore[arg-type]
+    robot.position = START * [1.0, 1.0, 0.0]
     robot.until(phase)
     robot.tick()
     return robot
@@ -79,6 +80,7 @@ def test_lands_when_the_robot_says_its_power_is_low(pm_state: int) -> None:
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_released_deadman_lands(phase: FlightPhase, silent: bool) -> None:
     robot = Robot(CommanderConfig(deadman=True, ready_time=0.0, settle_time=0.0))
+    robot.position = START * [1.0, 1.0, 0.0]
     while robot.commander.phase is not phase:
         robot.commander.on_deadman(True, robot.t)
         robot.tick()

@@ -20,7 +20,7 @@ from deqmpc_policy_node.clock import TimeBase
 from deqmpc_policy_node.convert import PlanDetails, plan_message
 from deqmpc_policy_node.inputs import Inputs, flight_request
 from deqmpc_policy_node.pose_sources import PoseFrame, frame_of_pose, frame_of_rigid_bodies
-from tests.flight.robot import LEVEL, Robot, noise, packet_at
+from tests.flight.robot import LEVEL, START, Robot, noise, packet_at
 
 BASE = TimeBase(lock_step=True)
 NASTY = (
@@ -140,6 +140,7 @@ class Flight(Robot):
     def __init__(self, rng: random.Random) -> None:
         self.wild, self.inputs = Wild(rng, BASE), Inputs(BASE, "cf1", "")
         super().__init__(QUICK, steps=1000)
+        self.position = START * [1.0, 1.0, 0.0]
         while self.commander.phase is not FlightPhase.POLICY:
             self.tick()
         self.tick()
