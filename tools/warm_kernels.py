@@ -5,9 +5,8 @@ minute the first time and seconds when the caches are there.
 """
 
 from deqmpc_core import load_policy
-from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.tasks import load_task
-from deqmpc_policy_node.nodes.policy import warm_up as warm_up_policy
+from deqmpc_policy_node.loading import warm_up as warm_up_policy
 from deqmpc_sim.world import warm_up as warm_up_world
 
 TASK = "crazyflie"
@@ -17,7 +16,7 @@ def main() -> None:
     """Simulate a moment and plan twice, without a graph."""
     task = load_task(TASK)
     warm_up_world(task)
-    warm_up_policy(Pilot(load_policy("goal-mpc", task=TASK), task, PilotConfig()), task)
+    warm_up_policy(load_policy("goal-mpc", task=TASK), task)
 
 
 if __name__ == "__main__":

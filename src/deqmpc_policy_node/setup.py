@@ -7,7 +7,7 @@ NAME = "deqmpc_policy_node"
 setup(
     name=NAME,
     version="0.1.0",
-    description="ROS 2 nodes of DEQ-MPC: policy, commander and recorder.",
+    description="ROS 2 nodes of DEQ-MPC: policy, commander, recorder and motion-capture bridge.",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_dir={"": "."},  # makes an editable install one line in a .pth file, which type checkers follow
@@ -29,6 +29,7 @@ setup(
             "policy = deqmpc_policy_node.nodes.policy:main",
             "commander = deqmpc_policy_node.nodes.commander:main",
             "recorder = deqmpc_policy_node.nodes.recorder:main",
+            "mocap_bridge = deqmpc_policy_node.nodes.mocap_bridge:main",
         ],
     },
     zip_safe=False,

@@ -16,12 +16,18 @@ from deqmpc_core.flight import (
 )
 
 START = np.array([1.0, 0.0, 1.2])
+STEP = 0.01  # m a tick at most: 0.5 m/s
 LEVEL = np.array([0.0, 0.0, 0.0, 1.0])
 
 
 def packet_at(t: float, place: np.ndarray = START) -> PlanPacket:
     rest = np.zeros((6, 3))
     return PlanPacket(t, 0.1, np.tile(place, (6, 1)), rest, rest, np.zeros(6), 0, 0, 0)
+
+
+def noise(k: int) -> np.ndarray:
+    """A micrometre that is never the same: poses equal to the last bit are frozen ones."""
+    return 1e-6 * np.array([np.sin(k), np.cos(k), np.sin(3.0 * k)])
 
 
 class Robot:
@@ -42,14 +48,15 @@ class Robot:
     def tick(self) -> list[Command]:
         t, commander = self.t, self.commander
         if self.poses:
-            commander.on_pose(PoseSample(t - 0.01, self.ticks, self.position.copy(), LEVEL), t)
+            commander.on_pose(PoseSample(t - 0.01, self.ticks, self.position + noise(self.ticks), LEVEL), t)
         self._plan(t)
         commands = commander.tick(t)
         self._plan(t)
         for command in commands:
             self._obey(command)
         self.sent += [(t, command) for command in commands]
-        self.position = self.position + 0.1 * (self.target - self.position)
+        way = 0.1 * (self.target - self.position)
+        self.position = self.position + way * min(1.0, STEP / max(float(np.linalg.norm(way)), STEP))
         self.ticks += 1
         return commands
 
@@ -60,7 +67,7 @@ class Robot:
     def _obey(self, command: Command) -> None:
         match command:
             case Takeoff(height, _):
-                self.target = np.array([0.0, 0.0, height])
+                self.target = np.array([*self.position[:2], height])
             case GoTo(goal, _, _):
                 self.target = goal
             case Land(height, _) if self.obeys_land:

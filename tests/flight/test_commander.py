@@ -23,7 +23,7 @@ from deqmpc_core.flight import (
     SendSetpoint,
     Takeoff,
 )
-from tests.flight.robot import LEVEL, START, Robot, packet_at
+from tests.flight.robot import LEVEL, START, Robot, noise, packet_at
 
 
 def test_a_whole_flight() -> None:
@@ -60,7 +60,7 @@ def test_asks_for_a_plan_each_period_from_the_entry_on() -> None:
     asked = []
     for k in range(40):
         t = began + 0.02 * k
-        robot.commander.on_pose(PoseSample(t, 10_000 + k, START, LEVEL), t)
+        robot.commander.on_pose(PoseSample(t, 10_000 + k, START + noise(k), LEVEL), t)
         if commander.wants_plan(t):
             asked.append(k)
             assert commander.on_plan(packet_at(t), t)
@@ -250,7 +250,12 @@ events = st.one_of(
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(list(FLYING)), st.lists(events, max_size=40))
 def test_whatever_comes_no_unsafe_and_no_late_setpoint(phase: FlightPhase, stream: list[tuple]) -> None:
-    robot = Robot()
+    robot = Robot(
+        CommanderConfig(
+            ready_time=0.0, takeoff_duration=0.5, goto_duration=0.5, goto_speed=2.0, settle_time=0.0
+        )
+    )
+    robot.position = START * [0.9, 1.0, 0.0]
     robot.until(phase)
     robot.plans = False
     for event in stream:

@@ -123,8 +123,58 @@ def test_restarts_after_a_long_gap_and_after_the_clock_stepped_back() -> None:
     estimator.update(replace(SAMPLE, stamp=200.0, position=np.array([50.0, 0.0, 0.0])))
     seen = estimator.estimate(200.0)
     assert seen is not None and np.array_equal(seen.velocity, np.zeros(3)) and seen.position[0] == 50.0
-    taken = [estimator.update(replace(SAMPLE, stamp=5 + k / 100)) for k in range(limit + 5)]
+    places = [np.array([0.1, 0.2, 1e-6 * k]) for k in range(limit + 5)]
+    taken = [estimator.update(replace(SAMPLE, stamp=5 + k / 100, position=p)) for k, p in enumerate(places)]
     assert taken == [False] * limit + [True] * 5
+
+
+def walking(k: int) -> PoseSample:
+    return replace(SAMPLE, stamp=k / 100, position=np.array([0.01 * k, 0.0, 1.0]))
+
+
+def walked(last: int = 100) -> StateEstimator:
+    estimator = StateEstimator()
+    assert all(estimator.update(walking(k)) for k in range(last))
+    return estimator
+
+
+def test_frozen_poses_are_refused_until_they_thaw() -> None:
+    """Fresh stamps do not help: a driver that has lost the body sends its last pose on."""
+    estimator = walked()
+    frozen = [estimator.update(replace(walking(99), stamp=k / 100)) for k in range(100, 130)]
+    assert not any(frozen) and "frozen" in estimator.complaint
+    assert estimator.age(1.3) == pytest.approx(0.31)
+    assert estimator.update(walking(130)) and estimator.complaint == ""
+    assert StateEstimator(EstimatorConfig(frozen_poses=True)).update(SAMPLE)
+
+
+@pytest.mark.parametrize(("shift", "turn"), [([0.6, 0.0, 0.0], 0.0), ([0.0, 0.0, 0.0], 2.0)])
+def test_jumps_are_refused_and_do_not_move_the_estimate(shift: list[float], turn: float) -> None:
+    estimator, twin = walked(), walked()
+    turned = quaternion_from_rotation_vector(np.array([0.0, 0.0, turn]))
+    for k in range(100, 120):
+        jumped = replace(walking(k), position=walking(k).position + shift, quaternion=turned)
+        assert not estimator.update(jumped) and "jumped" in estimator.complaint
+    assert estimator.update(walking(120)) and twin.update(walking(120))
+    ours, theirs = estimator.estimate(1.2), twin.estimate(1.2)
+    assert ours is not None and theirs is not None and np.array_equal(ours.position, theirs.position)
+
+
+def test_a_pose_that_stays_where_it_jumped_to_is_believed_in_the_end() -> None:
+    estimator = walked()
+    taken = [
+        estimator.update(replace(walking(k), position=walking(k).position + [2.0, 0.0, 0.0]))
+        for k in range(100, 210)
+    ]
+    assert taken.index(True) == pytest.approx(100, abs=1) and all(taken[101:])
+    seen = estimator.estimate(2.1)
+    assert seen is not None and seen.position[0] == pytest.approx(4.1, abs=0.05)
+
+
+def test_what_a_drone_can_do_in_a_silence_is_no_jump() -> None:
+    estimator = walked()
+    back = replace(walking(130), position=np.array([0.4, 0.0, 1.0]))
+    assert estimator.update(back), "0.8 m off the prediction after 0.3 s of silence: it braked and turned"
 
 
 def test_stands_still_when_poses_stop() -> None:

@@ -33,6 +33,8 @@ def test_without_a_policy_the_commander_lands(tmp_path: Path) -> None:
     assert killed < _time_of(happened, "motors off: landing finished") <= _time_of(happened, "LANDED")
     assert not any("levelled out" in sentence for _, sentence in happened)
     assert "no usable plan" in summary["episodes"][0]["failure"]
+    [row] = summary["faults"]
+    assert row["holds"] and row["setpoints"] > 100 and row["unsafe_setpoints"] == 0 and row["crash"] == ""
     assert processes_of(tmp_path) == []
 
 
@@ -43,6 +45,8 @@ def test_without_a_commander_the_firmware_levels_and_cuts(tmp_path: Path) -> Non
     assert 0.3 <= _time_of(happened, "levelled out: no setpoint for 0.5 s") - killed <= 0.9
     assert 1.8 <= _time_of(happened, "motors off and locked: no setpoint for 2.0 s") - killed <= 2.4
     assert summary["episodes"][0]["failure"]
+    [row] = summary["faults"]
+    assert row["holds"] and row["crash"], "nobody is left to land"
     assert processes_of(tmp_path) == []
 
 

@@ -71,7 +71,7 @@ def test_a_silent_stream_is_levelled_and_then_cut(airborne, flying, holding, hea
     holding(world)
     flying(world, 1.0, holding)
     assert world.truth.floor_contact and not world.drone.motor_pwm.any()
-    assert "levelled out" in heard(world) and heard(world).endswith("no setpoint for 2.0 s")
+    assert "levelled out" in heard(world) and "locked: no setpoint for 2.0 s" in heard(world)
 
 
 def test_a_stream_that_resumes_in_time_flies_on(airborne, flying, holding, heard) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,19 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = ("sim.launch.py", "bringup_hw.launch.py")
 CONFIGS = ("sim.yaml", "hw.yaml")
+POSE_SOURCES = "deqmpc_policy_node/deqmpc_policy_node/pose_sources.py"
 NODES = {  # node: the files whose dataclasses hold its parameters
     "crazyflie_server": (
         "deqmpc_sim/deqmpc_sim/nodes/parameters.py",
         "deqmpc_sim/deqmpc_sim/firmware/truth.py",
     ),
-    "deqmpc_policy": ("deqmpc_policy_node/deqmpc_policy_node/nodes/policy.py",),
+    "deqmpc_policy": ("deqmpc_policy_node/deqmpc_policy_node/nodes/policy.py", POSE_SOURCES),
     "deqmpc_commander": (
-        "deqmpc_policy_node/deqmpc_policy_node/nodes/commander.py",
+        "deqmpc_policy_node/deqmpc_policy_node/commander_setup.py",
         "deqmpc_core/deqmpc_core/flight/configuration.py",
+        POSE_SOURCES,
     ),
+    "deqmpc_mocap_bridge": ("deqmpc_policy_node/deqmpc_policy_node/nodes/mocap_bridge.py",),
     "deqmpc_recorder": ("deqmpc_policy_node/deqmpc_policy_node/nodes/recorder.py",),
 }
 
@@ -63,18 +67,78 @@ def description(name: str) -> Any:
 
 
 @pytest.mark.launch
-@pytest.mark.parametrize("name", LAUNCH_FILES)
-def test_launch_arguments(name: str) -> None:
-    arguments = {argument.name: argument for argument in description(name).get_launch_arguments()}
-    assert set(arguments) == {"policy", "robot", "record"}
-    assert all(argument.description and argument.default_value for argument in arguments.values())
+def test_both_launch_files_take_the_same_arguments() -> None:
+    lists = [description(name).get_launch_arguments() for name in LAUNCH_FILES]
+    told = [{a.name: a.description for a in arguments} for arguments in lists]
+    assert told[0] == told[1] and all(told[0].values())
+    asked = {"robot", "policy", "record", "task", "pose_source", "commander", "rviz", "foxglove"}
+    assert asked <= set(told[0])
 
 
 @pytest.mark.launch
 @pytest.mark.parametrize("name", LAUNCH_FILES)
 def test_launched_executables_are_entry_points(name: str) -> None:
     nodes = [action for action in description(name).entities if hasattr(action, "node_executable")]
-    assert len(nodes) >= 3
+    assert {node.node_executable for node in nodes} >= {"policy", "commander", "recorder", "mocap_bridge"}
     for node in nodes:
         setup = (ROOT / "src" / node.node_package / "setup.py").read_text()
         assert f'"{node.node_executable} = {node.node_package}.nodes.' in setup
+
+
+@pytest.mark.launch
+def test_the_command_line_overrules_the_parameter_file_where_it_says_something() -> None:
+    pytest.importorskip("launch", reason="the packages launch and launch_ros come with a full ROS 2 only")
+    from launch import LaunchContext
+
+    from deqmpc.bringup import ARGUMENTS, Given, given
+
+    values = dict.fromkeys(ARGUMENTS, "") | {"robot": "cf1", "task": "crazyflie", "policy": "goal-mpc"}
+    silent = {"robot": "cf1", "task": "crazyflie", "policy": "goal-mpc"}
+    assert given("deqmpc_commander", values) == silent
+    values |= {"commander": "crazyflie_py", "body": "7", "pose_source": "named_pose_array"}
+    told = {"link": "crazyflie_py", "body": "7", "pose_source": "named_pose_array"}
+    assert given("deqmpc_commander", values) == silent | told
+    assert given("crazyflie_server", values)["named_poses"] is True
+    assert given("deqmpc_mocap_bridge", values)["names"] == "7:cf1"
+    context = LaunchContext()
+    context.launch_configurations.update(values)
+    file = Path(Given("deqmpc_policy").perform(context))
+    assert yaml.safe_load(file.read_text()) == {"deqmpc_policy": {"ros__parameters": silent | told}}
+    file.unlink()
+
+
+@pytest.mark.launch
+def test_a_viewer_that_is_not_installed_is_named_and_the_rest_goes_on() -> None:
+    pytest.importorskip("launch", reason="the packages launch and launch_ros come with a full ROS 2 only")
+    from launch import LaunchContext
+
+    from deqmpc.bringup import VIEWERS, viewers
+
+    context = LaunchContext()
+    context.launch_configurations.update(dict.fromkeys(VIEWERS, "true"))
+    assert len(viewers(context)) == len(VIEWERS)
+    context.launch_configurations.update(dict.fromkeys(VIEWERS, "false"))
+    assert not viewers(context)
+
+
+@pytest.mark.parametrize("name", ["rviz/deqmpc.rviz", "foxglove/deqmpc.json"])
+def test_layouts_show_topics_that_nodes_publish(name: str) -> None:
+    """Layouts are YAML or JSON, which is YAML; their topics are ours or the robot cf1's."""
+    text = (ROOT / "config" / name).read_text()
+    assert yaml.safe_load(text)
+    names = (ROOT / "src/deqmpc_policy_node/deqmpc_policy_node/topics.py").read_text()
+    for topic in re.findall(r"/deqmpc/\w+", text):
+        assert f'"{topic}"' in names, topic
+    for topic in re.findall(r"/cf1/(\w+)", text):
+        assert topic in {"pose", "status", "cmd_full_state"}
+
+
+def test_the_server_is_told_what_the_commander_checks() -> None:
+    robots = yaml.safe_load((ROOT / "config" / "crazyflies.yaml").read_text())
+    firmware = robots["all"]["firmware_params"]
+    assert firmware["stabilizer"]["controller"] == 2 and robots["all"]["reference_frame"] == "world"
+    kinds = robots["robot_types"].values()
+    assert all(0.02 < kind["firmware_params"]["ctrlMel"]["mass"] < 0.06 for kind in kinds)
+    assert {robot["type"] for robot in robots["robots"].values()} <= set(robots["robot_types"])
+    server = yaml.safe_load((ROOT / "config" / "server.yaml").read_text())
+    assert set(server) == {"/crazyflie_server"}

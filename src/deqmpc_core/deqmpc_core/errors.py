@@ -29,6 +29,10 @@ class TrainingError(DeqmpcError, RuntimeError):
     """Training that cannot go on; names the tensor, the step and the file that holds the batch."""
 
 
+class TransitionError(DeqmpcError, RuntimeError):
+    """A node's transition (configure, activate, ...) that was refused or did not come to its end."""
+
+
 class UnknownNameError(DeqmpcError, KeyError):
     """A name that is not registered; the message hints at the nearest one."""
 

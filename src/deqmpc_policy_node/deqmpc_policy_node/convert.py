@@ -125,6 +125,7 @@ def plan_packet(message: PlanMessage, base: TimeBase) -> PlanPacket:
         status=message.status,
         frame_number=message.frame_number,
         sequence=message.sequence,
+        violation=message.violation,
     )
 
 

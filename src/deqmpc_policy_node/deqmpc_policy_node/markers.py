@@ -1,5 +1,6 @@
 """What viewers show beside the path: obstacles (latched, once) and waypoints (each plan)."""
 
+import numpy as np
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -26,6 +27,23 @@ def sphere_list(
 def obstacles(centers: Array, radius: float, base: TimeBase, t: float) -> MarkerArray:
     """Keep-out spheres."""
     return sphere_list(centers, 2.0 * radius, OBSTACLE_COLOUR, "obstacles", base, t)
+
+
+def spheres(centers: Array, radii: Array, base: TimeBase, t: float) -> MarkerArray:
+    """Keep-out spheres of any radii (k,) in the place of all shown before: one list where the radii agree."""
+    if len(radii) and np.ptp(radii) == 0.0:
+        shown = obstacles(centers, float(radii[0]), base, t).markers
+    else:
+        pairs = enumerate(zip(centers, radii, strict=True))
+        shown = [_sphere(k, center, float(radius), base, t) for k, (center, radius) in pairs]
+    clear = Marker(header=header(base, t), ns="obstacles", action=Marker.DELETEALL)
+    return MarkerArray(markers=[clear, *shown])
+
+
+def _sphere(number: int, center: Array, radius: float, base: TimeBase, t: float) -> Marker:
+    (marker,) = obstacles(center[None], radius, base, t).markers
+    marker.id = number
+    return marker
 
 
 def waypoints(points: Array, base: TimeBase, t: float) -> MarkerArray:

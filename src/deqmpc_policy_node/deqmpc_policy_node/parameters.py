@@ -13,15 +13,17 @@ Config = TypeVar("Config")
 Bounds = tuple[float, float]
 
 
-def option(default: Any, help: str, bounds: Bounds | None = None) -> Any:
+def option(default: Any, help: str, bounds: Bounds | None = None, read_only: bool = True) -> Any:
     """A dataclass field that carries what its parameter's descriptor needs. default=MISSING makes it
-    required."""
-    metadata = {"help": help, "bounds": bounds}
+    required; read_only=False lets it change while the node runs. A list of words is a tuple of them, ("",)
+    when it is empty: ROS cannot tell the type of an empty list."""
+    metadata = {"help": help, "bounds": bounds, "read_only": read_only}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
 def declare(node: Node, config: type[Config]) -> Config:
-    """Declare every field of `config` as a read-only parameter and return the instance their values make.
+    """Declare every field of `config` as a parameter, read-only unless the field says otherwise, and return
+    the instance their values make; what was declared before is read.
 
     Raises ConfigError naming node and parameter when one is missing, of the wrong type or out of its range.
     """
@@ -31,7 +33,10 @@ def declare(node: Node, config: type[Config]) -> Config:
 def _declare_one(node: Node, spec: Field[Any]) -> Any:
     default = "" if spec.default is MISSING else spec.default
     try:
-        value = node.declare_parameter(spec.name, default, descriptor_of(spec, default)).value
+        if node.has_parameter(spec.name):
+            value = node.get_parameter(spec.name).value
+        else:
+            value = node.declare_parameter(spec.name, default, descriptor_of(spec, default)).value
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         raise ConfigError(f"parameter '{spec.name}' of node {node.get_name()}: {error}") from error
     if spec.default is MISSING and value == "":
@@ -48,12 +53,14 @@ def _help(spec: Field[Any]) -> str:
 
 def descriptor_of(spec: Field[Any], default: Any) -> ParameterDescriptor:
     """The descriptor of a field: description, range, read-only."""
-    descriptor = ParameterDescriptor(description=_help(spec), read_only=True)
+    descriptor = ParameterDescriptor(
+        description=_help(spec), read_only=bool(spec.metadata.get("read_only", True))
+    )
     bounds = spec.metadata.get("bounds")
     if bounds is not None and isinstance(default, float):
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))
         ]
-    elif bounds is not None:
+    elif bounds is not None and isinstance(default, int):
         descriptor.integer_range = [IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)]
     return descriptor

@@ -6,7 +6,8 @@ from rclpy.node import Node
 from deqmpc_core.flight import Commander
 from deqmpc_policy_node import topics
 from deqmpc_policy_node.clock import TimeBase
-from deqmpc_policy_node.convert import header, plan_packet
+from deqmpc_policy_node.convert import header
+from deqmpc_policy_node.inputs import Inputs
 from deqmpc_policy_node.process import Spinner
 from deqmpc_policy_node.qos import LATCHED
 
@@ -15,8 +16,17 @@ class PlanLink:
     """Keeps the newest plan. In lock-step it waits for the plan of the tick; else the policy has a clock of
     its own."""
 
-    def __init__(self, node: Node, spinner: Spinner, base: TimeBase, lock_step: bool, timeout: float) -> None:
+    def __init__(
+        self,
+        node: Node,
+        spinner: Spinner,
+        base: TimeBase,
+        inputs: Inputs,
+        lock_step: bool,
+        timeout: float,
+    ) -> None:
         """timeout [s] of wall time to wait for a plan in lock-step."""
+        self._inputs = inputs
         self._spinner, self._base, self._lock_step, self._timeout = spinner, base, lock_step, timeout
         self._requests = node.create_publisher(PlanRequest, topics.PLAN_REQUEST, LATCHED)
         node.create_subscription(Plan, topics.PLAN, self._on_plan, LATCHED)
@@ -44,7 +54,7 @@ class PlanLink:
             if self._sequence == 0:
                 self._ask(t, reset=True)
             if self._plan is not None:
-                commander.on_plan(plan_packet(self._plan, self._base), self._arrival)
+                self._inputs.plan(commander, self._plan, self._arrival)
         elif self._asked != t:
             self._await(commander, t)
 
@@ -55,7 +65,7 @@ class PlanLink:
         if not self._lost:
             self._lost = not self._spinner.until(lambda: self._answered(t), self._timeout)
         if self._plan is not None and self._answered(t):
-            commander.on_plan(plan_packet(self._plan, self._base), t)
+            self._inputs.plan(commander, self._plan, t)
 
     def _answered(self, t: float) -> bool:
         return self._plan is not None and self._plan.header.stamp == self._base.stamp(t)

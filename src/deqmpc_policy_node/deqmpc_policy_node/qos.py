@@ -1,5 +1,6 @@
 """Qualities of service, one name per purpose."""
 
+from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 LOCK_STEP_DEPTH = 1000
@@ -29,7 +30,22 @@ PLANS = _profile(10, reliable=True, latched=True)
 LATCHED = _profile(1, reliable=True, latched=True)
 """State that a late joiner must still see."""
 
+NEWEST = _profile(1, reliable=True, latched=False)
+"""What an operator sends: the newest counts, whether the sender latches it or not."""
+
 
 def poses(lock_step: bool) -> QoSProfile:
     """Motion capture: best effort depth 1 on hardware, every frame in lock-step."""
     return EVERY if lock_step else LATEST
+
+
+def with_deadline(profile: QoSProfile, seconds: float) -> QoSProfile:
+    """The same quality, and a message at least every so often: offered by a publisher, asked by a
+    subscription."""
+    return QoSProfile(
+        history=profile.history,
+        depth=profile.depth,
+        reliability=profile.reliability,
+        durability=profile.durability,
+        deadline=Duration(nanoseconds=round(seconds * 1e9)),
+    )

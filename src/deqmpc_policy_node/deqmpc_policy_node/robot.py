@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from crazyflie_interfaces.msg import FullState
 from rclpy.node import Node
 from rclpy.task import Future
 
-from deqmpc_core.flight import Command, NotifySetpointsStop, Setpoint
+from deqmpc_core.flight import Command, Emergency, NotifySetpointsStop, Setpoint
 from deqmpc_policy_node.clock import TimeBase
 from deqmpc_policy_node.convert import full_state
 from deqmpc_policy_node.process import Spinner
@@ -32,6 +32,30 @@ class _Pending:
     command: Command
     future: Future
     deadline: float
+
+
+class Link(Protocol):
+    """A way to the robot."""
+
+    def missing(self) -> list[str]:
+        """Services nobody offers."""
+        ...
+
+    def stream(self, setpoint: Setpoint, t: float) -> None:
+        """Send a setpoint stamped t [s]."""
+        ...
+
+    def call(self, command: Command) -> None:
+        """Send a command."""
+        ...
+
+    def cut(self) -> None:
+        """Send the emergency stop now, without waiting for anything."""
+        ...
+
+    def check(self) -> None:
+        """Report commands that were not carried out."""
+        ...
 
 
 class RobotLink:
@@ -64,13 +88,24 @@ class RobotLink:
         if not self._services.ready(command):
             self._refused(command, "nobody offers the service")
             return
-        pending = _Pending(command, self._services.call(command), self._base.now() + self._patience.answer)
-        self._pending.append(pending)
+        pending = self._note(command)
         hand_over = isinstance(command, NotifySetpointsStop)
         self._spinner.until(
             pending.future.done, self._patience.hand_over if hand_over else self._patience.next_command
         )
         self.check()
+
+    def cut(self) -> None:
+        """Send the emergency stop now, without waiting for anything; whether it was taken shows later."""
+        if not self._services.ready(Emergency()):
+            self._refused(Emergency(), "nobody offers the service")
+            return
+        self._note(Emergency())
+
+    def _note(self, command: Command) -> _Pending:
+        pending = _Pending(command, self._services.call(command), self._base.now() + self._patience.answer)
+        self._pending.append(pending)
+        return pending
 
     def check(self) -> None:
         """Look at the answers that are due."""

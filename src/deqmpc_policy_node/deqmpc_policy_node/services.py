@@ -12,8 +12,9 @@ from crazyflie_interfaces.srv import Takeoff as TakeoffService
 from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
+from std_srvs.srv import Empty
 
-from deqmpc_core.flight import Arm, Command, GoTo, Land, NotifySetpointsStop, Takeoff
+from deqmpc_core.flight import Arm, Command, Emergency, GoTo, Land, NotifySetpointsStop, Takeoff
 from deqmpc_policy_node.convert import duration, point
 from deqmpc_policy_node.topics import robot_name
 
@@ -40,6 +41,7 @@ _CALLS: dict[type, _Call] = {
     Takeoff: _Call("takeoff", TakeoffService, _height(TakeoffService)),
     Land: _Call("land", LandService, _height(LandService)),
     GoTo: _Call("go_to", GoToService, _go_to),
+    Emergency: _Call("emergency", Empty, lambda _: Empty.Request()),
     NotifySetpointsStop: _Call("notify_setpoints_stop", NotifyService, lambda _: NotifyService.Request()),
 }
 

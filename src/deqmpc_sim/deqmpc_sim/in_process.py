@@ -2,6 +2,7 @@
 nodes.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +21,13 @@ from deqmpc_core.flight import (
     GoTo,
     Land,
     NotifySetpointsStop,
+    PlanPacket,
     SendSetpoint,
     StateEstimator,
     Takeoff,
 )
 from deqmpc_core.flight.frames import Array, quaternion_from_yaw, yaw_from_quaternion
+from deqmpc_core.flight.latency import LatencyCompensation
 from deqmpc_core.flight.pilot import Pilot, PilotConfig, TickTimes
 from deqmpc_core.tasks import Task
 from deqmpc_sim.firmware import SimulatedCrazyflie, TruthConfig
@@ -86,10 +89,15 @@ def fly_episode(
     steps: int | None = None,
     land: bool = True,
     time_limit: float = 120.0,
+    rate: float = 0.0,
+    compute: float = 0.0,
+    compensate: bool = True,
 ) -> Flight:
     """Take off, go to the episode's start, let the policy fly `steps` periods (the task's number by default),
     land.
 
+    rate: plans a second, 0: one a period of the task. compute [s]: how long a plan takes from its tick to the
+    commander; compensate: whether the pilot predicts the state over that and over the age of the newest pose.
     world: a prepared one (with faults) instead of World(task, truth, seed, episode). land=False ends with the
     policy's flight. time_limit [s] bounds the whole.
     """
@@ -100,10 +108,20 @@ def fly_episode(
         StateEstimator(estimator),
         task.episode_steps if steps is None else steps,
         task.dt,
+        _Timing(1.0 / rate if rate else task.dt, compute, compensate),
     )
     while not cockpit.finished(land) and cockpit.world.time < time_limit:
         cockpit.step()
     return cockpit.flight()
+
+
+@dataclass(frozen=True)
+class _Timing:
+    """period [s] between plans; compute [s] until one arrives; compensate as in fly_episode."""
+
+    period: float
+    compute: float
+    compensate: bool
 
 
 class _Cockpit:
@@ -117,6 +135,7 @@ class _Cockpit:
         estimator: StateEstimator,
         steps: int,
         period: float,
+        timing: _Timing,
     ) -> None:
         self.world, self._commander, self._pilot, self._estimator = world, commander, pilot, estimator
         self._steps, self._ticks, self._rate = steps, 0, round(commander.config.rate)
@@ -124,7 +143,11 @@ class _Cockpit:
             raise ConfigError(f"rate must divide the simulation's 500 Hz, got {commander.config.rate} Hz")
         self._phases: list[tuple[float, FlightPhase, str]] = []
         self._log = FlightLog()
-        commander.start(FlightRequest(world.start, steps, period))
+        self._timing, self._coming = timing, deque[tuple[float, PlanPacket]]()
+        self._latency = LatencyCompensation(timing.compensate, timing.period)
+        self._latency.expected = timing.compute
+        plans = round(steps * period / timing.period)
+        commander.start(FlightRequest(world.start, plans, timing.period))
 
     def finished(self, land: bool) -> bool:
         """The flight is over, or at least the policy's part where no landing is asked for."""
@@ -140,7 +163,7 @@ class _Cockpit:
         self._plan_if_wanted(t)
         commands = commander.tick(t)
         for command in commands:
-            apply_command(self.world.drone, command)
+            send_command(self.world, command)
         self._follow_phase(t, before)
         self._plan_if_wanted(t)
         self._record(t, commands)
@@ -154,12 +177,18 @@ class _Cockpit:
         return Flight(result, self._phases, reason, events, _tracking_error(self._log), self._log)
 
     def _plan_if_wanted(self, t: float) -> None:
-        estimate = self._estimator.estimate(t)
-        if estimate is None or not self._commander.wants_plan(t):
+        while self._coming and t >= self._coming[0][0] - 1e-9:
+            self._commander.on_plan(self._coming.popleft()[1], t)
+        estimate = self._latency.look(self._estimator, t)
+        if estimate is None or self._coming or not self._commander.wants_plan(t):
             return
         if self._commander.plan is None:
             self._pilot.reset()
-        self._commander.on_plan(self._pilot.tick(estimate, t), t)
+        packet = self._pilot.tick(estimate, estimate.stamp)
+        if self._timing.compute:
+            self._coming.append((t + self._timing.compute, packet))
+        else:
+            self._commander.on_plan(packet, t)
         self._log.times.append(self._pilot.times)
         self._log.bias.append(self._pilot.bias)
 
@@ -186,6 +215,12 @@ class _Cockpit:
         log.phase.append(self._commander.phase)
         log.setpoint.append(sent[0] if sent else nowhere)
         log.plan_position.append(nowhere if plan is None else plan.sample(t).position)
+
+
+def send_command(world: World, command: Command) -> None:
+    """Send one command over the world's radio."""
+    send = world.radio.setpoint if isinstance(command, SendSetpoint) else world.radio.command
+    send(world.time, lambda: apply_command(world.drone, command))
 
 
 def apply_command(drone: SimulatedCrazyflie, command: Command) -> None:

@@ -12,15 +12,24 @@ from rich.console import Console
 from deqmpc.plots import plot_flight
 from deqmpc.session.compare import compare
 from deqmpc.session.display import Progress, report_lines, summary_table
+from deqmpc.session.fault_flights import STEPS
+from deqmpc.session.fault_run import fly_faults
 from deqmpc.session.faults import parse_faults
 from deqmpc.session.options import Sim
 from deqmpc.session.run import Run
-from deqmpc.session.settings import RunSettings, new_run_directory, shipped_config, write_parameters
+from deqmpc.session.settings import (
+    RunSettings,
+    new_run_directory,
+    section,
+    shipped_config,
+    write_parameters,
+)
 from deqmpc.session.summary import write_json
 from deqmpc.session.track import most_telling
 from deqmpc_core import load_policy, load_task
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.tasks import Task
+from deqmpc_policy_node.topics import COMMANDER_NODE
 
 NOT_AS_ASKED = 1
 
@@ -30,6 +39,8 @@ def fly(options: Sim, console: Console) -> int:
     task = load_task(options.task)
     settings = _settings(options, task)
     load_policy(options.policy, task=task)
+    if settings.faults:
+        return fly_faults(options, settings, console)
     directory = new_run_directory(options.runs_dir)
     files = [*shipped_config(), write_parameters(settings, directory)]
     times: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -49,16 +60,19 @@ def fly(options: Sim, console: Console) -> int:
 
 
 def _settings(options: Sim, task: Task) -> RunSettings:
+    faults = parse_faults(options.faults)
     return RunSettings(
         options.policy,
         options.task,
         options.seed,
         options.episodes,
-        options.speed,
-        options.steps or task.episode_steps,
+        options.speed or "realtime",
+        options.steps or (STEPS if faults else task.episode_steps),
         task.dt,
         options.record,
-        parse_faults(options.faults),
+        faults,
+        str(section(shipped_config(), COMMANDER_NODE).get("robot", "cf1")),
+        options.rate,
     )
 
 
@@ -74,7 +88,7 @@ def _fly_episodes(run: Run, settings: RunSettings, directory: Path) -> None:
 
 
 def _tell(console: Console, run: Run, policy: str, document: dict[str, Any], directory: Path) -> None:
-    for line in report_lines(run.tracks) if run.troubled else []:
+    for line in report_lines(run.tracks) if run.deaths else []:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(summary_table(policy, document))
     console.print(f"results in {directory}", highlight=False, soft_wrap=True)

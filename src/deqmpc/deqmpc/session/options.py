@@ -21,10 +21,12 @@ class Sim:
     """Number of flights; their starts depend on the seed and their number alone."""
     seed: int = 0
     """Seed of starts and noise."""
-    speed: Literal["realtime", "max"] = "realtime"
-    """max: lock-step as fast as the machine can; the same seed gives the same flight."""
+    speed: Literal["realtime", "max"] | None = None
+    """max: lock-step as fast as the machine can; the same seed gives the same flight. By default realtime;
+    with faults max where the fault allows."""
     faults: str = ""
-    """Faults in mid-flight, separated by commas: policy_killed, commander_killed."""
+    """Faults in mid-flight, separated by commas, or all: one flight each, and a table of the answers; the
+    status is 0 only if each is the one demanded. docs/simulator.md lists them."""
     record: bool = True
     """Write an MCAP bag."""
     baselines: bool = True
@@ -34,6 +36,8 @@ class Sim:
     runs_dir: Path = Path("runs")
     """Where runs are kept."""
     steps: int = 0
-    """Policy periods an episode; 0: the task's."""
+    """Policy periods an episode; 0: the task's, with faults 60."""
+    rate: float = 0.0
+    """Plans a second, up to 100; 0: one a policy period of the task."""
     domain: int | None = None
     """ROS domain to use; by default $ROS_DOMAIN_ID, else a free one."""

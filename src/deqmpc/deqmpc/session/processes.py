@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from deqmpc.session.small_disk import mount_small_disk
 
 MODULES = {
     "simulator": "deqmpc_sim.nodes.simulator",
@@ -38,27 +40,45 @@ class Death:
         return f"the process '{self.name}' {how}" + (f": {self.sentence}" if self.sentence else "")
 
 
+@dataclass(frozen=True)
+class Launch:
+    """How a process differs from the plain node: another module, further environment and arguments, a folder
+    that is a disk of its own of so many bytes."""
+
+    module: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] = ()
+    disk: Path | None = None
+    disk_size: int = 0
+
+
 class Stack:
     """Starts the nodes with parameter files and a log each."""
 
-    def __init__(self, parameter_files: Sequence[Path], logs: Path) -> None:
-        self._files, self._logs = list(parameter_files), logs
+    def __init__(
+        self, parameter_files: Sequence[Path], logs: Path, launches: Mapping[str, Launch] | None = None
+    ) -> None:
+        """launches: for the nodes that are started otherwise."""
+        self._files, self._logs, self._launches = list(parameter_files), logs, launches or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str) -> None:
         """Start one node."""
+        launch = self._launches.get(name, Launch())
         arguments = ["--ros-args"]
         for file in self._files:
             arguments += ["--params-file", str(file)]
+        arguments += launch.arguments
         with (self._logs / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", MODULES[name], *arguments],
+                [sys.executable, "-m", launch.module or MODULES[name], *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=lambda: _prepare(launch),
+                env={**os.environ, **dict(launch.environment)},
             )
 
     def deaths(self) -> list[Death]:
@@ -75,6 +95,15 @@ class Stack:
         _signal_group(self._processes[name], signal.SIGKILL)
         self._processes[name].wait()
 
+    def tell(self, name: str, number: int) -> None:
+        """Send a signal to the process alone."""
+        self._processes[name].send_signal(number)
+
+    def log(self, name: str) -> str:
+        """What the process has written."""
+        path = self._logs / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
     def stop(self) -> None:
         """End all, the simulator last: what flies in it gets to land. SIGINT, then SIGTERM, then SIGKILL."""
         last = {"simulator": self._processes["simulator"]} if "simulator" in self._processes else {}
@@ -84,7 +113,7 @@ class Stack:
 
     def _last_words(self, name: str) -> str:
         """The one sentence of an error of ours, or the last line of the log."""
-        lines = (self._logs / f"{name}.log").read_text(errors="replace").splitlines()
+        lines = self.log(name).splitlines()
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         written = [line for line in lines if line.strip()]
         return errors[-1] if errors else (written[-1] if written else "")
@@ -117,6 +146,13 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
         return
 
 
-def _die_with_parent() -> None:
+def _prepare(launch: Launch) -> None:
+    """In the child, before the node: its disk, and Linux's SIGTERM when the parent dies."""
+    die_with_parent()
+    if launch.disk is not None:
+        mount_small_disk(launch.disk, launch.disk_size)
+
+
+def die_with_parent() -> None:
     """Linux: SIGTERM when the parent dies, so that even kill -9 of the command leaves nothing behind."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

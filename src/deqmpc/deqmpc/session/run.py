@@ -1,14 +1,17 @@
 """The episodes of a run: processes started, flights flown, deaths and faults dealt with."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from geometry_msgs.msg import Point
+
 from deqmpc.session.director import Director
-from deqmpc.session.faults import AFTER_STEPS, victims
+from deqmpc.session.faults import Fault
 from deqmpc.session.interrupts import interrupts_held
-from deqmpc.session.processes import Death, Stack
+from deqmpc.session.processes import Death, Launch, Stack
 from deqmpc.session.settings import RunSettings
+from deqmpc.session.striker import Striker
 from deqmpc.session.track import Track
 from deqmpc_core.errors import ConfigError, DeqmpcError
 from deqmpc_core.flight import FlightPhase
@@ -16,11 +19,16 @@ from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 REFUSED = 2
 START_TIMEOUT = 300.0
+REFUSAL_TIMEOUT = 3.0
+"""Time for a commander to accept after all what should be refused [s]."""
 SILENCE = 40.0
 """Longer than the lock-step waits for a lost commander [s]."""
 
 ON_THE_WAY = 90.0
 """Most that take-off, the way to the start and the landing may take [s]."""
+
+BAG_TIMEOUT = 30.0
+"""s a recorder that lags behind lock-step gets to close the bag of a flight."""
 
 
 class ProcessDied(DeqmpcError):
@@ -36,15 +44,18 @@ class Run:
         parameter_files: list[Path],
         directory: Path,
         show: Callable[[Track], None],
+        launches: Mapping[str, Launch] | None = None,
     ) -> None:
+        """launches: for processes that are not the plain nodes."""
         self._settings, self._show = settings, show
-        self._logs = directory / "log"
-        self._stack = Stack(parameter_files, self._logs)
+        self._directory, self._logs = directory, directory / "log"
+        self._stack = Stack(parameter_files, self._logs, launches)
         self._flying = False
-        self._expected: set[str] = set()
+        self._striker: Striker | None = None
         self._told: set[str] = set()
         self.tracks: list[Track] = []
         self.deaths: list[Death] = []
+        self._expected: set[str] = set()
         self._director: Director | None = None
 
     def __enter__(self) -> "Run":
@@ -64,6 +75,8 @@ class Run:
         for name in ("simulator", "policy", "commander", *(["recorder"] if self._settings.record else [])):
             self._stack.start(name)
         self._director = Director(self._watch, self._settings.lock_step)
+        if self._settings.faults:
+            self._director.watch_setpoints(self._settings.robot)
 
     def _stop(self) -> None:
         self._stack.stop()
@@ -73,29 +86,55 @@ class Run:
     @property
     def unexpected(self) -> list[Death]:
         """Deaths that no fault was asked for."""
-        return [death for death in self.deaths if death.name not in victims(self._settings.faults)]
+        return [death for death in self.deaths if death.name not in self._expected]
+
+    def log(self, name: str) -> str:
+        """What a process has written so far."""
+        return self._stack.log(name)
 
     @property
     def troubled(self) -> bool:
         """A fault was asked for, or a process died."""
         return bool(self._settings.faults or self.deaths)
 
-    def fly(self, episode: int) -> Track:
-        """One episode from reset to verdict."""
+    def fly(self, episode: int, fault: Fault | None = None) -> Track:
+        """One episode from reset to verdict, with a fault in the middle."""
         director, settings = self._connected(), self._settings
         track = Track(settings.seed, episode)
         self._revive()
         self._await_listeners(director)
         start = director.reset(track, START_TIMEOUT)
-        director.start(start, settings.steps, settings.period, START_TIMEOUT)
+        self._striker = None if fault is None else self._make_striker(fault)
+        if self._striker and self._striker.before_start():
+            return self._grounded(director, track, start)
+        director.start(start, settings.plans, settings.plan_period, START_TIMEOUT)
         self._flying = True
         self.tracks.append(track)
         self._follow(director, track)
         self._flying = False
         director.settle()
+        self._await_bag(director)
         self._show(track)
         self._refuse_groundling(track)
+        if self._striker:
+            self._striker.after(track)
         return track
+
+    def _make_striker(self, fault: Fault) -> Striker:
+        return Striker(fault, self._stack, self._connected(), self._settings, self._directory)
+
+    def _grounded(self, director: Director, track: Track, start: Point) -> Track:
+        """A flight whose start should be refused; one that is accepted is flown nowhere."""
+        try:
+            director.start(start, self._settings.steps, self._settings.period, REFUSAL_TIMEOUT)
+        except ConfigError as error:
+            track.refusal = str(error)
+        return track
+
+    def _await_bag(self, director: Director) -> None:
+        """The recorder gets time to close the flight's bag before the next flight's messages come."""
+        if self._settings.record and not self._stack.dead("recorder"):
+            director.until(lambda: director.bags >= len(self.tracks), BAG_TIMEOUT)
 
     def _refuse_groundling(self, track: Track) -> None:
         """A flight given up before take-off is bad input (no poses, no robot), and its reason the answer."""
@@ -112,7 +151,7 @@ class Run:
         """Processes killed in the last episode start anew."""
         for name in sorted(self._told):
             self._stack.start(name)
-        self._told, self._expected = set(), set()
+        self._told = set()
 
     def _await_listeners(self, director: Director) -> None:
         """Nothing is flown before policy, commander and recorder hear motion capture."""
@@ -137,12 +176,10 @@ class Run:
                 raise DeqmpcError(f"the episode did not end within {longest:.0f} s; see {self._logs}")
 
     def _strike(self, track: Track) -> None:
-        """Bring the faults about once the policy has flown a while."""
-        if track.flown < AFTER_STEPS:
-            return
-        for name in sorted(victims(self._settings.faults) - self._expected):
-            self._expected.add(name)
-            self._stack.kill(name)
+        """Bring the fault about once the policy has flown a while."""
+        if self._striker:
+            self._expected |= self._striker.victims
+            self._striker.look(track)
 
     def _watch(self) -> None:
         """Note deaths. In flight the others go on: what follows is what the run is to show."""

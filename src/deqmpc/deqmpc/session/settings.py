@@ -1,8 +1,6 @@
 """The parameters of a run's nodes: the YAML of the repository first, what this run changes second."""
 
-import hashlib
 import json
-import platform
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,19 +8,20 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
-from deqmpc_core import __version__
-from deqmpc_core.bundle import find_bundle
-from deqmpc_core.policies import UNLEARNED
+from deqmpc.session.provenance import origin
 from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 Config = TypeVar("Config")
 SIMULATOR_NODE = "crazyflie_server"
 CONFIG = "sim.yaml"
+COMMANDER_RATE, FASTEST = 50.0, 100.0
+"""Hz; plans that come faster than the commander's own rate need a faster one."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is about. steps: policy periods an episode; period [s] between plans."""
+    """What a run is about. steps: policy periods of the task an episode; period [s]: theirs; rate: plans a
+    second, 0: one a period."""
 
     policy: str
     task: str
@@ -33,6 +32,18 @@ class RunSettings:
     period: float
     record: bool
     faults: tuple[str, ...]
+    robot: str = "cf1"
+    rate: float = 0.0
+
+    @property
+    def plan_period(self) -> float:
+        """Seconds between plans."""
+        return 1.0 / self.rate if self.rate else self.period
+
+    @property
+    def plans(self) -> int:
+        """Plans an episode."""
+        return round(self.steps * self.period / self.plan_period)
 
     @property
     def lock_step(self) -> bool:
@@ -90,7 +101,7 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
         POLICY_NODE: {
             "policy": settings.policy,
             "task": settings.task,
-            "rate": 1.0 / settings.period,
+            "rate": 1.0 / settings.plan_period,
             **clock,
         },
         COMMANDER_NODE: clock,
@@ -99,6 +110,9 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "provenance": json.dumps(provenance(settings)),
         },
     }
+    if settings.rate > COMMANDER_RATE:
+        nodes[COMMANDER_NODE] = {**clock, "rate": FASTEST}
+        nodes[SIMULATOR_NODE]["rate"] = FASTEST
     path = directory / "parameters.yaml"
     path.write_text(yaml.safe_dump({name: {"ros__parameters": values} for name, values in nodes.items()}))
     return path
@@ -107,25 +121,9 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
 def provenance(settings: RunSettings) -> dict[str, str]:
     """What the bag's custom_data says about its origin."""
     return {
-        "policy": settings.policy,
-        "policy_sha256": policy_hash(settings.policy, settings.task),
-        "task": settings.task,
+        **origin(settings.policy, settings.task, shipped_config()),
         "seed": str(settings.seed),
         "episodes": str(settings.episodes),
         "speed": settings.speed,
         "faults": ",".join(settings.faults),
-        "deqmpc": __version__,
-        "python": platform.python_version(),
     }
-
-
-def policy_hash(policy: str, task: str) -> str:
-    """SHA-256 over policy.json and the weights; empty for policies without a bundle."""
-    if policy in UNLEARNED:
-        return ""
-    directory = find_bundle(policy, task)
-    digest = hashlib.sha256()
-    for name in ("policy.json", "model.safetensors"):
-        file = directory / name
-        digest.update(file.read_bytes() if file.is_file() else b"")
-    return digest.hexdigest()

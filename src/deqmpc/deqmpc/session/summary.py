@@ -41,7 +41,7 @@ def overruns(track: Track, settings: RunSettings) -> int:
     """Ticks longer than a policy period; none in lock-step, where time waits for the tick."""
     if settings.lock_step:
         return 0
-    return sum(tick > 1e3 * settings.period for tick in track.tick_ms)
+    return sum(tick > 1e3 * settings.plan_period for tick in track.tick_ms)
 
 
 def normalised(returns: Sequence[float | None], experts: Sequence[float | None]) -> float | None:
@@ -80,7 +80,7 @@ def summary(
         "policy": settings.policy,
         "task": settings.task,
         "speed": settings.speed,
-        "faults": list(settings.faults),
+        "faults": [],
         "times": times,
         **group(entries, experts),
         "baselines": {

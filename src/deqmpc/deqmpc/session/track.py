@@ -31,7 +31,7 @@ class Track:
 
     positions: (time [s], x, y, z [m, world], 1.0 while the policy flies); clearance: (time [s], m to the
     nearest sphere);
-    happened: (time [s], sentence).
+    happened: (time [s], sentence). phases, firmware, setpoints, struck, refusal and swap: see Flown.
     """
 
     seed: int
@@ -47,6 +47,12 @@ class Track:
     clearance: list[tuple[float, float]] = field(default_factory=list)
     happened: list[tuple[float, str]] = field(default_factory=list)
     heard: float = 0.0
+    phases: list[tuple[float, str, str]] = field(default_factory=list)
+    firmware: list[tuple[float, str]] = field(default_factory=list)
+    setpoints: list[tuple[float, ...]] = field(default_factory=list)
+    struck: float = float("nan")
+    refusal: str = ""
+    swap: tuple[bool, str] | None = None
 
     @property
     def took_off(self) -> bool:

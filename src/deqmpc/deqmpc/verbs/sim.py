@@ -57,6 +57,8 @@ def _check(options: Sim) -> None:
             "--episodes must be at least 1, --seed and --steps not negative, "
             f"got {options.episodes}, {options.seed} and {options.steps}"
         )
+    if options.rate != 0.0 and not 1.0 <= options.rate <= 100.0:
+        raise ConfigError(f"--rate must be 0 or from 1 to 100 plans a second, got {options.rate:g}")
 
 
 def _wanted_domain(options: Sim) -> int | None:

@@ -2,17 +2,28 @@
 deqmpc_core.flight.pilot."""
 
 from deqmpc_core.flight.commander import Commander
-from deqmpc_core.flight.commands import Arm, Command, GoTo, Land, NotifySetpointsStop, SendSetpoint, Takeoff
+from deqmpc_core.flight.commands import (
+    Arm,
+    Command,
+    Emergency,
+    GoTo,
+    Land,
+    NotifySetpointsStop,
+    SendSetpoint,
+    Takeoff,
+)
 from deqmpc_core.flight.configuration import CommanderConfig, FlightPhase, FlightRequest
 from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample, StateEstimator
 from deqmpc_core.flight.frame_log import FrameLog
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
+from deqmpc_core.flight.watch import RobotStatus
 
 __all__ = [
     "Arm",
     "Command",
     "Commander",
     "CommanderConfig",
+    "Emergency",
     "Estimate",
     "EstimatorConfig",
     "FlightPhase",
@@ -23,6 +34,7 @@ __all__ = [
     "NotifySetpointsStop",
     "PlanPacket",
     "PoseSample",
+    "RobotStatus",
     "SendSetpoint",
     "Setpoint",
     "StateEstimator",

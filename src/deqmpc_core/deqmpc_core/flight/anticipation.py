@@ -31,12 +31,16 @@ class AnticipationConfig:
     plan.
     """
 
-    trust: float = number(0.2, "share of the measured deviation that the next plan starts from", 0.0, 1.0)
+    trust: float = number(
+        0.2, "share of the measured deviation taken over in a knot spacing by the plans' starts", 0.0, 1.0
+    )
     lost_distance: float = number(
         0.25, "plan from the measured state when farther off the plan [m]", 0.0, 2.0
     )
     lost_angle: float = number(0.6, "plan from the measured state when tilted off the plan [rad]", 0.0, 3.0)
-    disturbance_gain: float = number(0.1, "share of unasked acceleration learnt a tick, 0 is off", 0.0, 1.0)
+    disturbance_gain: float = number(
+        0.1, "share of unasked acceleration learnt in a knot spacing, 0 is off", 0.0, 1.0
+    )
     disturbance_limit: float = number(2.0, "largest correction on an axis [m/s^2]", 0.0, 5.0)
 
     def __post_init__(self) -> None:
@@ -79,8 +83,9 @@ class Anticipation:
         if plan is None or self._lost(plan, estimate, t):
             return self._from_measured(estimate)
         was, then = plan.sample(t), plan.sample(t + self._dt)
-        shift = self._config.trust * (estimate.position - was.position)
-        gust = self._config.trust * (estimate.velocity - was.velocity)
+        trust = self._share(self._config.trust, plan, t)
+        shift = trust * (estimate.position - was.position)
+        gust = trust * (estimate.velocity - was.velocity)
         now = Setpoint(was.position + shift, was.velocity + gust, was.acceleration - self._sent_bias, was.yaw)
         attitude = self._state(t + self._dt)
         position, velocity = then.position + shift + self._dt * gust, then.velocity + gust
@@ -105,6 +110,12 @@ class Anticipation:
         distance = np.linalg.norm(estimate.position - plan.sample(t).position)
         return bool(angle > self._config.lost_angle or distance > self._config.lost_distance)
 
+    def _share(self, a_knot: float, plan: PlanPacket, t: float) -> float:
+        """What a share per knot spacing comes to in the time since the plan, so that plans at any rate
+        follow the robot at the same pace; never more than the share itself."""
+        elapsed = round((t - plan.stamp) / self._dt, 6)
+        return a_knot if elapsed >= 1.0 else 1.0 - (1.0 - a_knot) ** max(elapsed, 0.0)
+
     def _state(self, t: float) -> Array:
         """The policy's planned task state (12,) at t [s], linear between knots, held at the ends."""
         if self._plan is None:
@@ -122,5 +133,5 @@ class Anticipation:
             return
         asked = plan.sample(t).velocity - plan.velocity_world[0]
         unasked = (estimate.velocity - self._velocity - asked) / (t - plan.stamp)
-        limit = config.disturbance_limit
-        self.bias = np.clip(self.bias - config.disturbance_gain * unasked, -limit, limit)
+        limit, gain = config.disturbance_limit, self._share(config.disturbance_gain, plan, t)
+        self.bias = np.clip(self.bias - gain * unasked, -limit, limit)

@@ -1,21 +1,25 @@
 """The commander: the only writer of the robot's commands. A deterministic state machine; time is passed
 in."""
 
-import math
 from collections.abc import Callable
 
-import numpy as np
-
 from deqmpc_core.errors import ConfigError
-from deqmpc_core.flight.commands import Arm, Command, GoTo, NotifySetpointsStop, SendSetpoint, Takeoff
+from deqmpc_core.flight.approach import Approach, Leg
+from deqmpc_core.flight.commands import Arm, Command, Emergency, NotifySetpointsStop, SendSetpoint, Takeoff
 from deqmpc_core.flight.configuration import FLYING, CommanderConfig, FlightPhase, FlightRequest
-from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample, StateEstimator
+from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample
+from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.landing import Landing
+from deqmpc_core.flight.obstacle_set import ObstacleSet
+from deqmpc_core.flight.plan_book import NOTHING
 from deqmpc_core.flight.policy_stream import PolicyStream
+from deqmpc_core.flight.pose_intake import PoseIntake
 from deqmpc_core.flight.trajectory import PlanPacket
+from deqmpc_core.flight.watch import Deadman, RobotStatus, RobotWatch
 
 TIME_TOLERANCE = 1e-6
+CUT_PERIOD = 0.1  # s until a refused emergency stop is sent again
 
 
 class Commander:
@@ -32,16 +36,31 @@ class Commander:
         self, config: CommanderConfig | None = None, estimator: EstimatorConfig | None = None
     ) -> None:
         self.config = config or CommanderConfig()
-        self._estimator = StateEstimator(estimator)
-        self._pose_arrival = -math.inf
+        self.fence = Fence(self.config)
+        self.robot, self.deadman = RobotWatch(self.config), Deadman(self.config)
+        self._poses = PoseIntake(self.config, estimator)
+        self._spheres = NOTHING
         self._act: dict[FlightPhase, Callable[[float], list[Command]]] = {
             FlightPhase.IDLE: self._idle,
             FlightPhase.TAKEOFF: self._takeoff,
             FlightPhase.GOTO: self._goto,
             FlightPhase.POLICY: self._policy,
             FlightPhase.LANDING: self._landing,
+            FlightPhase.FAULT: self._fault,
         }
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget the flight and the poses, which may be of another place; robot's status, operator and
+        obstacles stay."""
+        self._poses.reset()
         self.reset()
+
+    def rewind(self, t: float) -> None:
+        """Time begins anew at t [s], with another robot: only operator and obstacles stay."""
+        self.robot.forget()
+        self.deadman.rewind(t)
+        self.renew()
 
     def reset(self) -> None:
         """Forget the flight, a latched fault included; poses seen stay."""
@@ -50,8 +69,8 @@ class Commander:
         self._asked: float | None = None
         self._ready_since: float | None = None
         self._stop: str | None = None
-        self._leg_end = 0.0
-        self._settled_since: float | None = None
+        self._cut_at: float | None = None
+        self._approach: Approach | None = None
         self._stream: PolicyStream | None = None
         self._descent: Landing | None = None
 
@@ -62,8 +81,14 @@ class Commander:
 
     @property
     def reason(self) -> str:
-        """Why the flight ended or was given up, in words; empty while nothing is out of the ordinary."""
-        return self._reason
+        """Why the flight ended, was given up or holds, in words; empty while nothing is out of the
+        ordinary."""
+        return self._reason or self.holding
+
+    @property
+    def holding(self) -> str:
+        """Why the policy's plan is held instead of flown on, in words; empty while it is not."""
+        return self._stream.holding if self._stream and self._phase is FlightPhase.POLICY else ""
 
     @property
     def done(self) -> bool:
@@ -87,26 +112,55 @@ class Commander:
 
     def estimate(self, t: float) -> Estimate | None:
         """The commander's own state estimate at t [s]."""
-        return self._estimator.estimate(t)
+        return self._poses.estimate(t)
+
+    def pose_late(self, t: float) -> str:
+        """That the newest usable pose is too old to fly at t [s], in words; empty while it is not."""
+        return self._poses.late(t)
 
     def on_pose(self, sample: PoseSample, arrival_time: float) -> bool:
         """Take a pose; a refused one (False) counts as not received."""
-        taken = self._estimator.update(sample)
-        if taken:
-            self._pose_arrival = arrival_time
-        return taken
+        return self._poses.on_pose(sample, arrival_time)
 
     def on_plan(self, packet: PlanPacket, arrival_time: float) -> bool:
-        """Take a plan; False means ignored: not in POLICY, unusable, or not newer than the one flown."""
+        """Take a plan; False means ignored: not in POLICY, unusable, bad for too long, or not newer than the
+        one flown."""
         if self._phase is not FlightPhase.POLICY or self._stream is None:
             return False
-        return self._stream.on_plan(packet, arrival_time)
+        seen = self._poses.fresh(arrival_time)
+        return self._stream.book.offer(packet, arrival_time, None if seen is None else seen.position)
+
+    def on_status(self, status: RobotStatus, t: float) -> None:
+        """Take what the robot says of itself."""
+        self.robot.on_status(status, t)
+
+    def on_deadman(self, held: bool, t: float) -> None:
+        """Take the state of the operator's switch."""
+        self.deadman.on_message(held, t)
+
+    def set_obstacles(self, spheres: ObstacleSet) -> None:
+        """Spheres that plans are watched against from now on."""
+        self._spheres = spheres
+        if self._stream is not None:
+            self._stream.book.obstacles = spheres
+
+    def emergency(self, reason: str) -> list[Command]:
+        """Cut the motors whatever the phase: the commands to carry out at once. The fault is latched."""
+        self._give_up(f"emergency stop: {reason}")
+        self._cut_at = None
+        return [Emergency()]
+
+    def abandon(self, t: float, reason: str) -> list[Command]:
+        """Leave a flight at t [s] without another look at anything: the commands to carry out at once."""
+        return self._land(t, reason) if self._phase in FLYING else []
 
     def on_service_failure(self, command: Command, why: str, t: float) -> None:
         """The robot refused a command at t [s]: on the ground give up, in flight land, while landing
         repeat."""
         sentence = f"the robot refused {type(command).__name__}: {why}"
-        if isinstance(command, Arm | Takeoff) and self._phase is FlightPhase.TAKEOFF:
+        if isinstance(command, Emergency):
+            self._cut_at = t + CUT_PERIOD
+        elif isinstance(command, Arm | Takeoff) and self._phase is FlightPhase.TAKEOFF:
             self._give_up(sentence)
         elif self._phase is FlightPhase.LANDING and self._descent is not None:
             self._descent.retry(t, notify=isinstance(command, NotifySetpointsStop))
@@ -119,6 +173,8 @@ class Commander:
         if self._phase not in (FlightPhase.IDLE, FlightPhase.LANDED):
             raise ConfigError(f"cannot start a flight ({self._phase.value}): stop or reset first")
         request.check()
+        if not self.fence.inner.holds(request.start):
+            raise ConfigError(f"{self.fence.strayed(request.start, 'the start')}: move it or the fence")
         self.reset()
         self._request = request
 
@@ -137,17 +193,24 @@ class Commander:
 
     def tick(self, t: float) -> list[Command]:
         """Decide at t [s]; the commands are to be carried out at once and in order."""
+        if self._phase in (*FLYING, FlightPhase.LANDING) and (broken := self.robot.broken()):
+            self._give_up(broken)
         if self._phase in FLYING:
-            reason = self._stop or self._late_pose(t)
+            reason = self._why_land(t)
             if reason:
                 return self._land(t, reason)
         return self._act[self._phase](t) if self._phase in self._act else []
+
+    def _why_land(self, t: float) -> str | None:
+        """Reasons to land in every phase of the flight."""
+        reason = self._stop or self._poses.late(t) or self.deadman.released(t) or self.robot.weak(t)
+        return reason or self.fence.left(self._seen(t).position, "the robot")
 
     def _idle(self, t: float) -> list[Command]:
         if self._request is None:
             return []
         self._asked = t if self._asked is None else self._asked
-        if self._late_pose(t):
+        if self._poses.late(t):
             self._ready_since = None
         elif self._ready_since is None:
             self._ready_since = t
@@ -155,61 +218,49 @@ class Commander:
             return self._rise(t) if t - self._ready_since >= self.config.ready_time - TIME_TOLERANCE else []
         if t - self._asked > self.config.first_pose_timeout:
             waited = f"no usable pose within {self.config.first_pose_timeout:.1f} s of the request"
-            self._give_up(f"{waited}: is motion capture on and the name of the body right?")
+            why = f" (the last one was refused: {self._poses.refusal})" if self._poses.refusal else ""
+            self._give_up(f"{waited}{why}: is motion capture on and the name of the body right?")
         return []
 
     def _rise(self, t: float) -> list[Command]:
-        c = self.config
-        self._phase, self._leg_end = FlightPhase.TAKEOFF, t + c.takeoff_duration
-        return [Arm(), Takeoff(c.takeoff_height, c.takeoff_duration)]
+        self._phase, self._approach = FlightPhase.TAKEOFF, Approach(self.config, self._flight().start, t)
+        return self._approach.begin()
 
     def _takeoff(self, t: float) -> list[Command]:
-        height, target = self._seen(t).position[2], self.config.takeoff_height
-        if t >= self._leg_end - TIME_TOLERANCE and abs(height - target) < self.config.takeoff_tolerance:
-            return self._leave(t)
-        if t > self._leg_end + self.config.takeoff_limit:
-            return self._land(t, f"take-off did not reach {target:.2f} m: the robot is at {height:.2f} m")
-        return []
-
-    def _leave(self, t: float) -> list[Command]:
-        """Go to the start from where the robot is."""
-        goal = np.array(self._flight().start, dtype=float)
-        distance = float(np.linalg.norm(goal - self._seen(t).position))
-        duration = max(self.config.goto_duration, distance / self.config.goto_speed)
-        self._phase, self._leg_end = FlightPhase.GOTO, t + duration
-        return [GoTo(goal, 0.0, duration)]
+        return self._after(self._leg().takeoff(t, self._seen(t)), FlightPhase.GOTO, t)
 
     def _goto(self, t: float) -> list[Command]:
-        if t < self._leg_end - TIME_TOLERANCE:
-            return []
-        c, seen, request = self.config, self._seen(t), self._flight()
-        distance, speed = np.linalg.norm(seen.position - request.start), np.linalg.norm(seen.velocity)
-        if distance > c.settle_distance or speed > c.settle_speed:
-            self._settled_since = None
-        elif self._settled_since is None:
-            self._settled_since = t
-        if self._settled_since is not None and t - self._settled_since >= c.settle_time - TIME_TOLERANCE:
-            self._phase, self._stream = FlightPhase.POLICY, PolicyStream(c, request, t)
-        elif t > self._leg_end + c.settle_limit:
-            where = f"{distance:.2f} m away at {speed:.2f} m/s"
-            return self._land(
-                t, f"the robot did not settle at the start within {c.settle_limit:.1f} s: {where}"
-            )
-        return []
+        commands = self._after(self._leg().goto(t, self._seen(t)), FlightPhase.POLICY, t)
+        if self._phase is FlightPhase.POLICY:
+            self._stream = PolicyStream(self.config, self._flight(), t, self._seen(t), self.fence)
+            self._stream.book.obstacles = self._spheres
+        return commands
+
+    def _after(self, leg: Leg, phase: FlightPhase, t: float) -> list[Command]:
+        if leg.land:
+            return self._land(t, leg.land)
+        self._phase = phase if leg.done else self._phase
+        return leg.commands
 
     def _policy(self, t: float) -> list[Command]:
         if self._stream is None:
             raise RuntimeError("POLICY without a stream")
-        over = self._stream.over(t)
-        if over:
-            return self._land(t, over)
-        setpoint = self._stream.setpoint(t)
-        return [] if setpoint is None else [SendSetpoint(setpoint)]
+        answer = self._stream.tick(t, self._poses.view(t))
+        if answer.land:
+            return self._land(t, answer.land)
+        return [] if answer.setpoint is None else [SendSetpoint(answer.setpoint)]
+
+    def _fault(self, t: float) -> list[Command]:
+        """Nothing but an emergency stop that did not get through."""
+        if self._cut_at is None or t < self._cut_at:
+            return []
+        self._cut_at = None
+        return [Emergency()]
 
     def _landing(self, t: float) -> list[Command]:
         if self._descent is None:
             raise RuntimeError("LANDING without a descent")
-        commands = self._descent.tick(t, None if self._late_pose(t) else self._estimator.estimate(t))
+        commands = self._descent.tick(t, self._poses.fresh(t))
         if self._descent.landed(t):
             self._phase = FlightPhase.LANDED
             return []
@@ -222,7 +273,7 @@ class Commander:
         """Hand over to the robot's own landing; from here on no setpoint is sent."""
         streamed = self._stream is not None and self._stream.streamed
         self._phase, self._reason = FlightPhase.LANDING, reason
-        self._descent = Landing(self.config, t, self._estimator.estimate(t), streamed)
+        self._descent = Landing(self.config, t, self._poses.estimate(t), streamed)
         return self._landing(t)
 
     def _give_up(self, reason: str) -> None:
@@ -233,14 +284,13 @@ class Commander:
             raise RuntimeError(f"{self._phase.name} without a request")
         return self._request
 
+    def _leg(self) -> Approach:
+        if self._approach is None:
+            raise RuntimeError(f"{self._phase.name} without a take-off")
+        return self._approach
+
     def _seen(self, t: float) -> Estimate:
-        seen = self._estimator.estimate(t)
+        seen = self._poses.estimate(t)
         if seen is None:
             raise RuntimeError(f"{self._phase.name} without a pose")
         return seen
-
-    def _late_pose(self, t: float) -> str | None:
-        age, limit = max(self._estimator.age(t), t - self._pose_arrival), self.config.pose_timeout
-        if age <= limit + TIME_TOLERANCE:
-            return None
-        return f"no usable pose for {age:.2f} s (limit {limit:.2f} s): is motion capture on, the body seen?"

@@ -50,4 +50,9 @@ class SendSetpoint:
     setpoint: Setpoint
 
 
-Command = Arm | Takeoff | GoTo | NotifySetpointsStop | Land | SendSetpoint
+@dataclass(frozen=True)
+class Emergency:
+    """Cut the motors at once. The robot falls, and flies again only after a reboot."""
+
+
+Command = Arm | Takeoff | GoTo | NotifySetpointsStop | Land | SendSetpoint | Emergency

@@ -17,6 +17,7 @@ from deqmpc_core.flight.frames import (
     rotation_vector_from_quaternion,
     unit,
 )
+from deqmpc_core.flight.pose_gate import PoseGate
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class EstimatorConfig:
     longer silence restarts the filter; max_prediction [s]: estimates reach no farther past the last sample.
     max_position [m]: positions beyond it are refused (the firmware's own bound). max_stale: after so many
     samples in a row that are older than the newest, the sender's clock is taken to have stepped back and
-    the filter restarts.
+    the filter restarts. A sample is refused as a jump when it is farther from the prediction than
+    jump_distance [m] + jump_speed [m/s] times the time since anything was heard, or turned by more than
+    jump_angle [rad] + jump_rate [rad/s] times it; after jump_memory [s] of nothing else it is believed. A
+    sample equal to the one before to the last bit is refused unless frozen_poses allows it.
     """
 
     position_noise: float = 1e-3
@@ -73,6 +77,12 @@ class EstimatorConfig:
     max_position: float = 100.0
     unit_tolerance: float = 0.05
     max_stale: int = 20
+    jump_distance: float = 0.3
+    jump_speed: float = 2.0
+    jump_angle: float = 1.0
+    jump_rate: float = 5.0
+    jump_memory: float = 1.0
+    frozen_poses: bool = False
 
 
 class StateEstimator:
@@ -80,10 +90,17 @@ class StateEstimator:
 
     def __init__(self, config: EstimatorConfig | None = None) -> None:
         self.config = config or EstimatorConfig()
+        self._gate = PoseGate(self.config)
         self.reset()
+
+    @property
+    def complaint(self) -> str:
+        """Why the last sample was refused, in words; empty when it was taken."""
+        return self._gate.complaint
 
     def reset(self) -> None:
         """Forget every sample."""
+        self._gate.forget()
         self._stamp: float | None = None
         self._frame_number = 0
         self._stale = 0
@@ -94,21 +111,30 @@ class StateEstimator:
         self._spin_covariance = np.zeros((2, 2))
 
     def update(self, sample: PoseSample) -> bool:
-        """Take one sample; False means refused: not finite, not a unit quaternion, out of bounds or not
-        newer."""
-        if not self._sound(sample) or not self._newer(sample.stamp):
+        """Take one sample; False means refused: not finite, not a unit quaternion, out of bounds, not newer,
+        frozen or a jump. `complaint` says which."""
+        if not self._gate.sound(sample) or not self._newer(sample.stamp):
+            return False
+        if self._gate.frozen(sample) and not self.config.frozen_poses:
             return False
         quaternion = unit(np.asarray(sample.quaternion, dtype=float))
         position = np.asarray(sample.position, dtype=float)
-        if self._stamp is None or sample.stamp - self._stamp > self.config.max_gap:
+        if self._stamp is None or self._gate.silent(sample.stamp):
             self._restart(position, quaternion)
+        elif self._contradicts(sample):
+            return False
         else:
             self._predict(sample.stamp - self._stamp)
             self._correct_motion(position)
             self._correct_spin(quaternion)
             self._correct_tilt()
         self._stamp, self._frame_number = float(sample.stamp), int(sample.frame_number)
+        self._gate.take(self._stamp)
         return True
+
+    def _contradicts(self, sample: PoseSample) -> bool:
+        seen = self.estimate(sample.stamp)
+        return seen is not None and self._gate.jumped(sample, seen.position, seen.quaternion)
 
     def age(self, t: float) -> float:
         """Seconds from the capture of the newest sample to t; infinite before the first."""
@@ -127,19 +153,12 @@ class StateEstimator:
             t, self._frame_number, position, quaternion, velocity, self._omega.copy(), acceleration, age
         )
 
-    def _sound(self, sample: PoseSample) -> bool:
-        values = np.concatenate([[sample.stamp], sample.position, sample.quaternion])
-        if values.shape != (8,) or not np.all(np.isfinite(values)):
-            return False
-        if np.max(np.abs(values[1:4])) > self.config.max_position or np.max(np.abs(values[4:])) > 2.0:
-            return False
-        return bool(abs(np.linalg.norm(values[4:]) - 1.0) <= self.config.unit_tolerance)
-
     def _newer(self, stamp: float) -> bool:
         if self._stamp is None or stamp > self._stamp:
             self._stale = 0
             return True
         self._stale += 1
+        self._gate.complaint = "the pose is not newer than the one before"
         if self._stale >= self.config.max_stale:
             self.reset()
         return False

@@ -1,35 +1,39 @@
 """The hand-over from streamed setpoints to the robot's own landing, and the watch over it."""
 
-import math
-
 from deqmpc_core.flight.commands import Command, Land, NotifySetpointsStop
 from deqmpc_core.flight.configuration import CommanderConfig
 from deqmpc_core.flight.estimator import Estimate
 
 TIME_TOLERANCE = 1e-6
 RETRY = 0.1
+FALLING = 3.0
+"""Times land_speed: the planner's landing peaks at 2.2 times its mean, so what sinks faster is no landing."""
 
 
 class Landing:
     """One landing. Stream stopped, NotifySetpointsStop and Land leave in one tick: between them the robot's
-    planner idles with the motors off. They are repeated together until the robot is seen to descend: one
-    lost packet would leave it so, and a setpoint that arrives late takes the priority back."""
+    planner idles with the motors off. They are repeated together until the robot is seen to descend, and
+    again whenever it stops descending above the floor: one lost packet would leave it hovering, and a
+    setpoint that arrives late takes the priority back and erases the planner's landing."""
 
     def __init__(self, config: CommanderConfig, t: float, seen: Estimate | None, streamed: bool) -> None:
         """t [s] is the tick of the hand-over, seen the last known state, streamed whether setpoints were
         sent before."""
         self._config = config
         self._began = t
-        self._height = 0.0 if seen is None else float(seen.position[2])
+        self._height = self._lowest = 0.0 if seen is None else float(seen.position[2])
         self._end = t + self._duration(self._height)
         self._notify = streamed
-        self._next = t
+        self._next = self._last = t
+        self._sent = False
         self._low_since: float | None = None
 
     def tick(self, t: float, seen: Estimate | None) -> list[Command]:
         """Commands due at t [s]; seen is a fresh estimate, or None while poses are late."""
         if seen is not None:
             self._watch(t, seen)
+        elif t > self._end + self._config.land_period:
+            return []  # blind and in all likelihood down: another Land would start the motors again
         return self._send(t) if t >= self._next - TIME_TOLERANCE else []
 
     def retry(self, t: float, notify: bool) -> None:
@@ -49,8 +53,13 @@ class Landing:
 
     def _watch(self, t: float, seen: Estimate) -> None:
         height, speed = float(seen.position[2]), float((seen.velocity @ seen.velocity) ** 0.5)
-        if height < self._height - self._config.land_descent:
-            self._next = math.inf
+        descending = height < self._lowest - self._config.land_descent
+        self._lowest = height if descending else self._lowest
+        falling = seen.velocity[2] < -FALLING * self._config.land_speed
+        if self._sent and falling:
+            self._next = min(self._next, self._last + RETRY)
+        elif self._sent and (descending or height < self._config.landed_height):
+            self._next = t + self._config.land_period
         low = height < self._config.landed_height and speed < self._config.landed_speed
         self._low_since = (t if self._low_since is None else self._low_since) if low else None
 
@@ -59,7 +68,7 @@ class Landing:
         rush."""
         duration = max(self._end - t, 0.5 * self._duration(self._height))
         commands: list[Command] = [NotifySetpointsStop()] if self._notify else []
-        self._next = t + self._config.land_period
+        self._next, self._sent, self._last = t + self._config.land_period, True, t
         return [*commands, Land(self._config.land_height, duration)]
 
     def _duration(self, height: float) -> float:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from deqmpc_core.errors import DeqmpcError
 from deqmpc_core.flight.anticipation import Anticipation, AnticipationConfig
 from deqmpc_core.flight.configuration import number
 from deqmpc_core.flight.estimator import Estimate
@@ -17,8 +18,10 @@ from deqmpc_core.flight.frames import (
     world_from_task,
     yaw_from_quaternion,
 )
+from deqmpc_core.flight.obstacle_set import ObstacleSet
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
-from deqmpc_core.types import Observation, Plan
+from deqmpc_core.policies.carry import carried, resized
+from deqmpc_core.types import Observation, Plan, Spheres
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class Pilot:
         self._policy, self._task = policy, task
         self._origin = np.asarray(task.origin, dtype=float)
         self._ahead = Anticipation(self.config, self._origin, float(task.dt))
+        self.obstacles: ObstacleSet | None = None
+        """What to keep clear of from the next tick on; None: the task's own spheres."""
+        self.limits: tuple[torch.Tensor, torch.Tensor] | None = None
+        """Control limits (u_lo (1, m), u_hi (1, m)) from the next tick on; None: the task's own."""
         self.reset()
 
     def reset(self) -> None:
@@ -55,6 +62,25 @@ class Pilot:
         self._state: Any = None
         self._last_tick = 0.0
         self._sequence = 0
+        self.observed: Observation | None = None
+        """What the policy saw at the last tick."""
+
+    @property
+    def policy(self) -> Any:
+        """The policy that plans."""
+        return self._policy
+
+    def take_over(self, policy: Any) -> bool:
+        """Plan with another policy from the next tick on; True when it goes on from the plan under way, False
+        when it will start cold."""
+        self._policy = policy
+        if self._state is None or self.plan is None:
+            return False
+        try:
+            self._state = carried(policy, self.plan)
+        except DeqmpcError:
+            self._state = None
+        return self._state is not None
 
     @property
     def bias(self) -> Array:
@@ -86,10 +112,23 @@ class Pilot:
         else:
             # Times are sums of binary fractions: unrounded, one whole knot would be interpolated.
             knots = min(max(round((t - self._last_tick) / self._task.dt, 6), 0.0), float(self._task.horizon))
-        plan, self._state = self._policy(
-            Observation(x), self._state, iterations=self.config.iterations, knots=knots
-        )
+        seen = self._observation(x, t)
+        if seen.spheres is not None:
+            self._state = resized(self._state, seen.spheres.center.shape[-2])
+        plan, self._state = self._policy(seen, self._state, iterations=self.config.iterations, knots=knots)
+        self.observed = seen
         return plan
+
+    def _observation(self, x: torch.Tensor, t: float) -> Observation:
+        """x (1, n), the state a knot after t [s], the spheres at the plan's knots 1..T, the limits."""
+        if self.obstacles is None:
+            return Observation(x, None, self.limits)
+        horizon = self._policy.solver.horizon
+        times = t + self._task.dt * np.arange(2.0, horizon + 2.0)
+        centers = torch.from_numpy(self.obstacles.at(times) - self._origin)
+        radii = torch.from_numpy(self.obstacles.radii)[None]
+        center = centers[None] if self.obstacles.moving else centers[0]
+        return Observation(x, Spheres(center, radii), self.limits)
 
     def _remember(self, plan: Plan, packet: PlanPacket, estimate: Estimate) -> None:
         """Keep a usable plan; after an unusable one the next tick starts cold."""
@@ -110,7 +149,18 @@ class Pilot:
         yaw = np.unwrap(np.append(now.yaw, yaw_from_quaternion(quaternion)))
         position, velocity = np.vstack([now.position, position]), np.vstack([now.velocity, velocity])
         dt, status = float(self._task.dt), int(plan.status[0])
-        return PlanPacket(t, dt, position, velocity, acceleration, yaw, status, frame_number, self._sequence)
+        return PlanPacket(
+            t,
+            dt,
+            position,
+            velocity,
+            acceleration,
+            yaw,
+            status,
+            frame_number,
+            self._sequence,
+            _violation(plan),
+        )
 
     def _acceleration(self, quaternion: Array, u: Array) -> Array:
         """World acceleration without gravity (T+1, 3): R e3 sum(f)/m + g at each knot.
@@ -128,3 +178,9 @@ class Pilot:
 def _numbers(values: torch.Tensor) -> Array:
     """The first sample of a batch as float64."""
     return values[0].detach().cpu().double().numpy()
+
+
+def _violation(plan: Plan) -> float:
+    """Largest constraint violation left in the first sample's plan; NaN where the policy does not tell."""
+    told = getattr(plan.info, "violation", None)
+    return float("nan") if told is None else float(told.reshape(-1)[-1])

@@ -1,9 +1,16 @@
-"""The part of a flight in which the policy flies: which plan is due, which is flown, when it is late, when
-time is up."""
+"""The part of a flight in which the policy flies: which plan is due, how it is flown, when it ends."""
 
 import math
 
+import numpy as np
+
 from deqmpc_core.flight.configuration import CommanderConfig, FlightRequest
+from deqmpc_core.flight.estimator import Estimate
+from deqmpc_core.flight.fence import Fence
+from deqmpc_core.flight.frames import yaw_from_quaternion
+from deqmpc_core.flight.ladder import Answer, SafetyLadder, View, late
+from deqmpc_core.flight.plan_book import PlanBook
+from deqmpc_core.flight.setpoint_guard import SetpointGuard
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
 
 TIME_TOLERANCE = 1e-6
@@ -12,23 +19,26 @@ TIME_TOLERANCE = 1e-6
 class PolicyStream:
     """Plans in, setpoints out, from the tick `began` [s] on for the request's number of periods."""
 
-    def __init__(self, config: CommanderConfig, request: FlightRequest, began: float) -> None:
+    def __init__(
+        self, config: CommanderConfig, request: FlightRequest, began: float, seen: Estimate, fence: Fence
+    ) -> None:
+        """seen: the robot at the start."""
         self._config, self._request, self.began = config, request, began
-        self._arrival = -math.inf
-        self.plan: PlanPacket | None = None
+        self.book = PlanBook(config, began)
+        still, yaw = np.zeros(3), float(yaw_from_quaternion(seen.quaternion))
+        guard = SetpointGuard(config, fence, Setpoint(seen.position, seen.velocity, still, yaw), began)
+        self._ladder = SafetyLadder(config, request.policy_period, guard, fence)
         self.streamed = False
 
-    def on_plan(self, packet: PlanPacket, arrival: float) -> bool:
-        """Take a plan; False means ignored: unusable, not newer than the one flown, or from before or far
-        ahead of now."""
-        if packet.fault() is not None or packet.stamp > arrival + self._config.plan_timeout:
-            return False
-        if packet.stamp < self.began - TIME_TOLERANCE or (
-            self.plan is not None and packet.stamp <= self.plan.stamp
-        ):
-            return False
-        self.plan, self._arrival = packet, arrival
-        return True
+    @property
+    def plan(self) -> PlanPacket | None:
+        """The plan being flown."""
+        return self.book.plan
+
+    @property
+    def holding(self) -> str:
+        """Why the plan is not flown on but held, in words; empty while it is."""
+        return self._ladder.holding
 
     def wants_plan(self, t: float) -> bool:
         """True when the plan of the current period is due and has not come."""
@@ -38,7 +48,16 @@ class PolicyStream:
         due = self.began + period * self._request.policy_period
         return self.plan is None or self.plan.stamp < due - TIME_TOLERANCE
 
-    def over(self, t: float) -> str | None:
+    def tick(self, t: float, view: View) -> Answer:
+        """What to do at t [s]. Nothing before the first plan: the robot hovers by itself."""
+        over = self._over(t)
+        if over or self.plan is None:
+            return Answer(land=over)
+        answer = self._ladder.step(t, self.plan, self.book.age(t), view, self._wanted(self.plan, t))
+        self.streamed = self.streamed or answer.setpoint is not None
+        return answer
+
+    def _over(self, t: float) -> str | None:
         """Why the policy's flight ends at t, in words: its time is up or its plans are late; None while it
         goes on."""
         request = self._request
@@ -47,18 +66,15 @@ class PolicyStream:
         if self.plan is None:
             age, limit = t - self.began, self._config.first_plan_timeout
         else:
-            age, limit = max(t - self.plan.stamp, t - self._arrival), self._config.plan_timeout
+            age, limit = self.book.age(t), self._config.plan_timeout
         if age <= limit + TIME_TOLERANCE:
             return None
-        return f"no usable plan for {age:.2f} s (limit {limit:.2f} s): is the policy alive and fast enough?"
+        return f"{late('plan', age, limit, self.book.complaint)}: is the policy alive and fast enough?"
 
-    def setpoint(self, t: float) -> Setpoint | None:
-        """What to send at t; None before the first plan."""
-        if self.plan is None:
-            return None
-        self.streamed = True
+    def _wanted(self, plan: PlanPacket, t: float) -> Setpoint:
         ahead, feedforward = self._config.lookahead, self._config.feedforward_lookahead
-        return self.plan.sample(t + ahead, t + feedforward).limited()
+        with np.errstate(over="ignore", invalid="ignore"):
+            return plan.sample(t + ahead, t + feedforward)
 
     def _period(self, t: float) -> int:
         """Policy periods completed at t."""

@@ -1,6 +1,7 @@
 """The plan as the commander sees it: knots in the world frame, sampled at any time into a setpoint for the
 robot."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ class PlanPacket:
     stamp [s]: world time of knot 0; dt [s]: knot spacing. x_world, velocity_world, acceleration_world (T+1,
     3): position, velocity and acceleration without gravity of each knot, world frame; yaw (T+1,) [rad].
     status: code of the solver's Status; frame_number: newest motion-capture frame the plan knows; sequence
-    counts plans.
+    counts plans. violation: largest constraint violation left, in the constraint's own unit; NaN: not told.
     """
 
     stamp: float
@@ -56,6 +57,7 @@ class PlanPacket:
     status: int
     frame_number: int
     sequence: int
+    violation: float = math.nan
 
     @property
     def end(self) -> float:

@@ -1,1 +1,2 @@
-"""Executables: policy (plans), commander (flies), recorder (writes the bag)."""
+"""Executables: policy (plans), commander (flies), recorder (writes bags), mocap_bridge (poses for the
+robot's server)."""

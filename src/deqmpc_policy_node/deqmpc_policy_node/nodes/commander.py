@@ -3,17 +3,17 @@ take it along."""
 
 import sys
 import time
+import traceback
 from collections import deque
-from dataclasses import dataclass
 
-from deqmpc_interfaces.msg import Step, StepDone
-from deqmpc_interfaces.srv import StartFlight
-from mocap4r2_msgs.msg import RigidBodies
+from crazyflie_interfaces.msg import Status
+from deqmpc_interfaces.msg import Obstacles, Step, StepDone
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from std_srvs.srv import Trigger
+from rclpy.timer import Timer
+from std_msgs.msg import Bool
 
-from deqmpc_core.errors import ConfigError
+from deqmpc_core.errors import TransitionError
 from deqmpc_core.flight import (
     Command,
     Commander,
@@ -23,32 +23,26 @@ from deqmpc_core.flight import (
     PoseSample,
     SendSetpoint,
 )
+from deqmpc_core.flight.preflight import ON_GROUND, Check, Surroundings, checklist, objections
 from deqmpc_policy_node import topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds, stamp_of
-from deqmpc_policy_node.convert import array, pose_sample
+from deqmpc_policy_node.commander_setup import CommanderParameters, checked_firmware, make_link
 from deqmpc_policy_node.flight_state import StateAnnouncer
+from deqmpc_policy_node.inputs import Inputs
+from deqmpc_policy_node.lifecycle import run_managed
 from deqmpc_policy_node.lock_step import StepGate
-from deqmpc_policy_node.parameters import declare, option
+from deqmpc_policy_node.operator_link import OperatorLink
+from deqmpc_policy_node.parameters import declare
 from deqmpc_policy_node.plan_link import PlanLink
-from deqmpc_policy_node.process import Spinner, run
-from deqmpc_policy_node.qos import LATCHED, poses
-from deqmpc_policy_node.robot import Patience, RobotLink
+from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
+from deqmpc_policy_node.process import Spinner
+from deqmpc_policy_node.qos import LATCHED, LATEST
 
 EXIT_TIME = 1.0
-ORDER_TIME = 0.05
-ON_GROUND = (FlightPhase.IDLE, FlightPhase.LANDED)
+LAND_GRACE = 3.0
+"""s past the commander's own limit of a landing that deactivate waits, e.g. for simulated time."""
 
-
-@dataclass(frozen=True)
-class CommanderParameters:
-    """Parameters of `deqmpc_commander` beside those of CommanderConfig."""
-
-    robot: str = option("cf1", "name of the robot on Crazyswarm2's server")
-    body: str = option("", "name of the rigid body in motion capture; empty: the robot's name")
-    step_timeout: float = option(
-        4.0, "lock-step: s of wall time to wait for a plan or an answer; below the simulator's", (0.1, 600.0)
-    )
-    service_timeout: float = option(1.0, "s until an unanswered command counts as refused", (0.05, 10.0))
+MOST_POSES = 1000
 
 
 class CommanderNode:
@@ -57,44 +51,82 @@ class CommanderNode:
     def __init__(
         self, node: Node, spinner: Spinner, parameters: CommanderParameters, config: CommanderConfig
     ) -> None:
-        self.node, self._spinner, self._config = node, spinner, config
+        self.node, self._spinner, self._config, self._parameters = node, spinner, config, parameters
         self._body = parameters.body or parameters.robot
         self._lock_step = bool(node.get_parameter("use_sim_time").value)
         self._base = TimeBase(self._lock_step)
         self._commander = Commander(config)
+        self._inputs = Inputs(self._base, self._body, parameters.pose_frame)
         self._gate = StepGate()
-        self._poses: deque[tuple[PoseSample, float]] = deque()
+        self._poses: deque[tuple[PoseSample, float]] = deque(maxlen=MOST_POSES)
         self._request: FlightRequest | None = None
-        self._due = False
+        self._timer: Timer | None = None
+        self._active = self._due = False
         self._t = 0.0
         self._states = StateAnnouncer(node, self._base, self._body)
-        self._plans = PlanLink(node, spinner, self._base, self._lock_step, parameters.step_timeout)
-        patience = Patience(ORDER_TIME, 0.0, parameters.service_timeout)
-        if self._lock_step:
-            patience = Patience(*3 * (parameters.step_timeout,))
-        self._robot = RobotLink(node, spinner, parameters.robot, self._base, patience, self._on_refusal)
+        timeout = parameters.step_timeout
+        self._plans = PlanLink(node, spinner, self._base, self._inputs, self._lock_step, timeout)
+        self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self._on_refusal)
+        checked_firmware(node, spinner, parameters)
         self._connect()
 
     def _connect(self) -> None:
         node = self.node
-        node.create_subscription(RigidBodies, topics.RIGID_BODIES, self._on_bodies, poses(self._lock_step))
-        node.create_service(StartFlight, topics.START_SERVICE, self._on_start)
-        node.create_service(Trigger, topics.STOP_SERVICE, self._on_stop)
+        source = declare(node, PoseSourceParameters)
+        self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
+        node.create_subscription(
+            Status, topics.robot_name(self._parameters.robot, "status"), self._on_status, LATEST
+        )
+        node.create_subscription(Obstacles, topics.OBSTACLE_SET, self._on_obstacles, LATCHED)
+        OperatorLink(node, self)
         if self._lock_step:
             self._step_done = node.create_publisher(StepDone, topics.STEP_DONE, LATCHED)
             node.create_subscription(Step, topics.STEP, self._on_step, LATCHED)
-        else:
-            clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = node.create_timer(1.0 / self._config.rate, self._on_timer, clock=clock)
 
-    def _on_bodies(self, message: RigidBodies) -> None:
-        sample = pose_sample(message, self._body, self._base)
+    def activate(self) -> None:
+        """Arm the timer; flights are accepted from here on."""
+        self._poses.clear()
+        if not self._lock_step:
+            clock = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = self.node.create_timer(1.0 / self._config.rate, self._on_timer, clock=clock)
+        self._active = True
+
+    def deactivate(self) -> None:
+        """Land, ticking on until that is done; then cancel the timer. Raises TransitionError, the node still
+        active, when no landing is seen in time."""
+        self._request, self._active = None, False
+        flying = self._flying()
+        self._commander.stop("the commander is being deactivated")
+        landed = self._wait_for_ground(self._config.land_limit + LAND_GRACE)
+        if not landed or (flying and self._commander.phase is FlightPhase.FAULT):
+            self._active = True
+            raise TransitionError(f"no landing was seen: {self._commander.reason or 'time is up'}")
+        if self._timer is not None:
+            self.node.destroy_timer(self._timer)
+        self._timer = None
+
+    def cleanup(self) -> None:
+        """Nothing but entities of the node to let go of."""
+
+    def _on_frame(self, frame: PoseFrame) -> None:
+        sample = self._inputs.pose(frame)
         if sample is None:
-            self._states.saw_others({body.rigid_body_name for body in message.rigidbodies})
+            self._states.saw_others(self._inputs.in_view)
         if self._lock_step:
-            self._gate.on_frame(message.frame_number, sample)
+            self._gate.on_frame(frame.frame_number, sample)
         elif sample is not None:
             self._poses.append((sample, self._base.now()))
+
+    def _on_status(self, message: Status) -> None:
+        self._inputs.status(self._commander, message, self._now())
+
+    def _on_obstacles(self, message: Obstacles) -> None:
+        if objection := self._inputs.obstacles(self._commander, message, self._now()):
+            self.node.get_logger().error(f"obstacles refused: {objection}", throttle_duration_sec=1.0)
+
+    def deadman(self, message: Bool) -> None:
+        """The operator's switch."""
+        self._inputs.deadman(self._commander, message, self._now())
 
     def _on_step(self, message: Step) -> None:
         self._gate.on_step(nanoseconds(message.stamp), message.frame_number)
@@ -102,46 +134,68 @@ class CommanderNode:
     def _on_timer(self) -> None:
         self._due = True
 
+    def _now(self) -> float:
+        return self._t if self._lock_step else self._base.now()
+
     def _on_refusal(self, command: Command, why: str) -> None:
         self.node.get_logger().error(f"{type(command).__name__}: {why}")
         self._commander.on_service_failure(command, why, self._t)
 
-    def _on_start(self, request: StartFlight.Request, response: StartFlight.Response) -> StartFlight.Response:
-        flight = FlightRequest(array(request.start), int(request.policy_steps), float(request.policy_period))
-        response.message = self._objection(flight)
-        response.accepted = not response.message
-        if response.accepted:
-            self._request = flight
-        return response
+    def ask_flight(self, request: FlightRequest) -> str:
+        """Why a flight cannot start now and what to do about it, or nothing: then it starts."""
+        found = objections(self._checklist(request))
+        self._request = self._request if found else request
+        return found[0] if found else ""
 
-    def _objection(self, flight: FlightRequest) -> str:
-        """Why a flight cannot start now and what to do about it, or nothing."""
-        try:
-            flight.check()
-        except ConfigError as error:
-            return str(error)
-        if not self._lock_step and self._commander.phase not in ON_GROUND:
-            return f"cannot start ({self._commander.phase.value}); call {topics.STOP_SERVICE} first"
-        missing = self._robot.missing()
-        if missing:
-            return f"nobody offers {missing[0]}; start Crazyswarm2's server or the simulator for this robot"
-        if not self.node.count_publishers(topics.RIGID_BODIES):
-            return f"nobody publishes {topics.RIGID_BODIES}; start the motion capture driver"
-        if not self._plans.listeners:
-            return f"nobody listens on {topics.PLAN_REQUEST}; start the policy node"
-        return ""
+    def ask_preflight(self) -> tuple[bool, str]:
+        """Whether a flight could start now, and the list, a line an item."""
+        checks = self._checklist(None)
+        return not objections(checks), "\n".join(str(check) for check in checks)
 
-    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        del request
+    def _checklist(self, request: FlightRequest | None) -> list[Check]:
+        around = Surroundings(
+            missing=self._robot.missing(),
+            pose_topic=self._mocap.topic,
+            pose_senders=self._mocap.senders,
+            policies=self._plans.listeners,
+            plan_request_topic=topics.PLAN_REQUEST,
+            body=self._body,
+            in_view=sorted(self._inputs.in_view),
+            frame=self._inputs.frames.complaint,
+            live=not self._lock_step,
+        )
+        checks = checklist(self._commander, around, self._now(), request)
+        asleep = (
+            ""
+            if self._active
+            else f"the commander is not active; ros2 lifecycle set /{topics.COMMANDER_NODE} activate"
+        )
+        return [Check("commander", asleep), *checks]
+
+    def ask_stop(self) -> str:
+        """Land, forget a request, or acknowledge a fault."""
         self._request = None
-        response.success = True
         if self._commander.phase is FlightPhase.FAULT:
             self._commander.reset()
-            response.message = "fault acknowledged"
-        else:
-            self._commander.stop("stopped by the operator")
-            response.message = f"was: {self._commander.phase.value}"
-        return response
+            return "fault acknowledged"
+        self._commander.stop("stopped by the operator")
+        return f"was: {self._commander.phase.value}"
+
+    def ask_reset(self) -> tuple[bool, str]:
+        """Acknowledge a fault."""
+        phase = self._commander.phase
+        if phase is not FlightPhase.FAULT and phase not in ON_GROUND:
+            return False, f"cannot reset ({phase.value}); call {topics.STOP_SERVICE} first"
+        self._request = None
+        self._commander.reset()
+        return True, f"was: {phase.value}"
+
+    def ask_emergency(self, who: str) -> None:
+        """Cut the motors now; the fault is latched."""
+        self._request = None
+        self.node.get_logger().error(f"emergency stop: {who}")
+        self._commander.emergency(who)
+        self._robot.cut()
 
     def decide(self) -> None:
         """One tick when one is due: the steady timer's, or in lock-step the step whose frames are all in."""
@@ -160,7 +214,7 @@ class CommanderNode:
             return
         step, frames = self._gate.take()
         if step.first:
-            self._commander = Commander(self._config)
+            self._commander.rewind(step.t)
             self._states.renew()
         for sample in frames:
             self._commander.on_pose(sample, step.t)
@@ -171,43 +225,66 @@ class CommanderNode:
         )
 
     def _tick(self, t: float) -> bool:
-        """Decide at t [s] and act; True when a setpoint went out."""
+        """Decide at t [s] and act; True when a setpoint went out. Should anything here fail that nobody
+        thought of, the robot lands."""
         self._t = t
+        try:
+            sent = self._act(t)
+        except Exception as error:
+            self.node.get_logger().error(f"internal error, landing: {traceback.format_exc()}")
+            sent = self._carry_out(self._commander.abandon(t, f"internal error: {error!r}"), t)
+        self._states.announce(self._commander, t)
+        return sent
+
+    def _act(self, t: float) -> bool:
         self._begin_flight()
         self._robot.check()
         self._plans.provide(self._commander, t)
+        sent = self._carry_out(self._commander.tick(t), t)
+        self._plans.provide(self._commander, t)
+        return sent
+
+    def _carry_out(self, commands: list[Command], t: float) -> bool:
         sent = False
-        for command in self._commander.tick(t):
+        for command in commands:
             if isinstance(command, SendSetpoint):
                 self._robot.stream(command.setpoint, t)
                 sent = True
             else:
                 self._robot.call(command)
-        self._plans.provide(self._commander, t)
-        self._states.announce(self._commander, t)
         return sent
 
     def _begin_flight(self) -> None:
         """A flight starts with a fresh commander: what it saw of the robot before may be from elsewhere."""
         if self._request is None or self._commander.phase not in ON_GROUND:
             return
+        request, self._request = self._request, None
         if not self._lock_step:
-            self._commander = Commander(self._config)
-        self._commander.start(self._request)
+            self._commander.renew()
+            self._inputs.frames.forget()
+        self._commander.start(request)
         self._plans.begin_flight()
-        self._request = None
 
     def close(self) -> None:
         """A commander that is told to exit lands first, as far as a second allows; the robot then lands on
         its own."""
         self._commander.stop("the commander was told to exit")
-        deadline = time.monotonic() + EXIT_TIME
-        while not self._lock_step and self._flying() and time.monotonic() < deadline:
+        if not self._lock_step:
+            self._wait_for_ground(EXIT_TIME)
+
+    def _wait_for_ground(self, limit: float) -> bool:
+        """Tick on until no flight is under way; False after `limit` [s] of wall time."""
+        deadline = time.monotonic() + limit
+        while self._flying() and time.monotonic() < deadline:
             self._spinner.once(1.0 / self._config.rate)
             self.decide()
+        return not self._flying()
 
     def _flying(self) -> bool:
         return self._commander.phase is not FlightPhase.IDLE and not self._commander.done
+
+
+PARAMETERS = (CommanderParameters, CommanderConfig, PoseSourceParameters)
 
 
 def _build(node: Node, spinner: Spinner) -> CommanderNode:
@@ -216,7 +293,7 @@ def _build(node: Node, spinner: Spinner) -> CommanderNode:
 
 def main() -> None:
     """Entry point of the executable `commander`."""
-    sys.exit(run(topics.COMMANDER_NODE, _build))
+    sys.exit(run_managed(topics.COMMANDER_NODE, _build, PARAMETERS))
 
 
 if __name__ == "__main__":

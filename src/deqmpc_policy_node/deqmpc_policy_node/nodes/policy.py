@@ -1,82 +1,147 @@
 """Node `deqmpc_policy`: poses in, a plan out at each tick. Uses torch; if it dies the commander lands."""
 
-import gc
 import sys
 import time
+import traceback
 from collections import deque
 from dataclasses import MISSING, dataclass
 
-import numpy as np
 import torch
 from deqmpc_interfaces.msg import Estimate as EstimateMessage
-from deqmpc_interfaces.msg import FlightState, Plan, PlanRequest, Step
-from mocap4r2_msgs.msg import RigidBodies
+from deqmpc_interfaces.msg import FlightState, Plan, PlanRequest, SolveInfo, Step
 from nav_msgs.msg import Path
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from visualization_msgs.msg import MarkerArray
 
-from deqmpc_core import load_policy
 from deqmpc_core.flight import Estimate, FlightPhase, FrameLog, PlanPacket, PoseSample, StateEstimator
+from deqmpc_core.flight.latency import LatencyCompensation
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_policy_node import markers, topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds
-from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_message, plan_message, pose_sample
+from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_message, plan_message
+from deqmpc_policy_node.diagnostics import ERROR, OK, WARN, DiagnosticsWriter, Health
+from deqmpc_policy_node.lifecycle import run_managed
+from deqmpc_policy_node.live import LiveEdits
+from deqmpc_policy_node.loading import settle_memory, sound_policy
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
-from deqmpc_policy_node.process import Spinner, run
-from deqmpc_policy_node.qos import LATCHED, PLANS, poses
+from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
+from deqmpc_policy_node.process import Spinner
+from deqmpc_policy_node.qos import LATCHED, PLANS
+from deqmpc_policy_node.reports import TickStory, failed, plan_details, solve_info
+from deqmpc_policy_node.swap import Preparation
+from deqmpc_policy_node.tick_record import TickGrid, TickRecord
+
+VIEW_PERIOD = 0.09
+"""s between two pictures of the plan for viewers: no eye needs more, and they cost a third of a tick."""
+
+OLD_REQUEST = 1.0
+"""s after which a request on the latched topic belongs to another flight."""
+
+OLD_POSE_MS = 200.0
 
 
 @dataclass(frozen=True)
 class PolicyParameters:
     """Parameters of `deqmpc_policy`."""
 
-    policy: str = option(MISSING, "path or name of a policy bundle, or goal-mpc, hover, straight-line")
+    policy: str = option(
+        MISSING, "path or name of a policy bundle, or goal-mpc, hover, straight-line", read_only=False
+    )
     task: str = option("crazyflie", "the task the policy must be made for")
     robot: str = option("cf1", "name of the robot")
     body: str = option("", "name of its rigid body in motion capture; empty: the robot's name")
     rate: float = option(10.0, "ticks a second in real time; in lock-step the commander asks", (1.0, 100.0))
     threads: int = option(1, "threads of torch", (1, 64))
+    preload: tuple[str, ...] = option(
+        ("",), "policies to check and keep ready at configure, so that a swap to one of them is immediate"
+    )
+    latency_compensation: bool = option(
+        True, "plan from the state predicted by the age of the newest pose plus the time that planning takes"
+    )
+    u_max: float = option(
+        0.0, "largest magnitude of a control, the control's unit; 0: the task's own", (0.0, 1e6), False
+    )
 
 
 class PolicyNode:
     """Feeds estimator and pilot; asked by the commander in lock-step, by a steady timer in real time."""
 
-    def __init__(self, node: Node, parameters: PolicyParameters, pilot: Pilot, task: Task) -> None:
+    def __init__(
+        self,
+        node: Node,
+        parameters: PolicyParameters,
+        pilot: Pilot,
+        task: Task,
+        preparation: Preparation | None = None,
+    ) -> None:
         self.node, self._parameters, self._pilot, self._task = node, parameters, pilot, task
         self._lock_step = bool(node.get_parameter("use_sim_time").value)
         self._base = TimeBase(self._lock_step)
         self._estimator, self._frames = StateEstimator(), FrameLog()
         self._gate = StepGate()
-        self._poses: deque[PoseSample] = deque()
+        self._poses: deque[PoseSample] = deque(maxlen=1000)
         self._request: PlanRequest | None = None
-        self._step = -1
+        self._requests: Subscription | None = None
+        self._timer: Timer | None = None
+        self._step, self._viewed = -1, -1.0
         self._flying = self._due = False
+        self._latency = LatencyCompensation(parameters.latency_compensation, 1.0 / parameters.rate)
+        self._record, self._grid = TickRecord(), TickGrid(1.0 / parameters.rate)
         self._connect()
+        self._live = LiveEdits(node, self._base, task, pilot, preparation or Preparation(task), self._now)
+        self._diagnostics = DiagnosticsWriter(node, self._base, parameters.robot, self._health)
 
     def _connect(self) -> None:
         node = self.node
         self._plans = node.create_publisher(Plan, topics.PLAN, PLANS)
         self._estimates = node.create_publisher(EstimateMessage, topics.ESTIMATE, 10)
+        self._infos = node.create_publisher(SolveInfo, topics.SOLVE_INFO, 10)
         self._paths = node.create_publisher(Path, topics.PATH, 1)
         self._waypoints = node.create_publisher(MarkerArray, topics.WAYPOINTS, 1)
-        self._obstacles = node.create_publisher(MarkerArray, topics.OBSTACLES, LATCHED)
-        self._show_obstacles()
-        node.create_subscription(RigidBodies, topics.RIGID_BODIES, self._on_bodies, poses(self._lock_step))
+        source = declare(node, PoseSourceParameters)
+        self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
         node.create_subscription(FlightState, topics.FLIGHT_STATE, self._on_flight_state, LATCHED)
         if self._lock_step:
             node.create_subscription(Step, topics.STEP, self._on_step, LATCHED)
-        else:
-            clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = node.create_timer(1.0 / self._parameters.rate, self._on_timer, clock=clock)
-        node.create_subscription(PlanRequest, topics.PLAN_REQUEST, self._on_request, LATCHED)
 
-    def _on_bodies(self, message: RigidBodies) -> None:
-        sample = pose_sample(message, self._parameters.body or self._parameters.robot, self._base)
+    def activate(self) -> None:
+        """Listen to the commander, who takes no policy that does not; arm the timers."""
+        self._poses.clear()
+        self._request, self._flying, self._due = None, False, False
+        self._requests = self.node.create_subscription(
+            PlanRequest, topics.PLAN_REQUEST, self._on_request, LATCHED
+        )
+        if not self._lock_step:
+            clock = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = self.node.create_timer(1.0 / self._parameters.rate, self._on_timer, clock=clock)
+        self._diagnostics.start()
+
+    def deactivate(self) -> None:
+        """No plan any more: a commander in flight lands."""
+        self._diagnostics.stop()
+        if self._timer is not None:
+            self.node.destroy_timer(self._timer)
+        if self._requests is not None:
+            self.node.destroy_subscription(self._requests)
+        self._timer = self._requests = None
+        self._pilot.reset()
+
+    def cleanup(self) -> None:
+        """Let go of the parameters' callbacks."""
+        self._live.close()
+
+    def _now(self) -> float:
+        return max(self._step, 0) / 1e9 if self._lock_step else self._base.now()
+
+    def _on_frame(self, frame: PoseFrame) -> None:
+        sample = frame.sample(self._parameters.body or self._parameters.robot)
         if self._lock_step:
-            self._gate.on_frame(message.frame_number, sample)
+            self._gate.on_frame(frame.frame_number, sample)
         elif sample is not None:
             self._poses.append(sample)
 
@@ -93,21 +158,31 @@ class PolicyNode:
         self._due = True
 
     def decide(self) -> None:
-        """Plan when a plan is due."""
+        """Take up what has changed; plan when a plan is due."""
+        self._live.apply()
         if self._lock_step:
             self._decide_step()
             return
         while self._poses:
             self._take(self._poses.popleft())
-        if self._request is not None and self._request.reset:
-            self._flying = self._due = True
-            self._pilot.reset()
-            self._timer.reset()
+        if self._request is not None and self._request.reset and self._fresh(self._request):
+            self._begin_flight()
         self._request = None
         if self._due:
             self._due = False
             if self._flying:
                 self._tick(self._base.now())
+
+    def _fresh(self, request: PlanRequest) -> bool:
+        return abs(self._base.now() - self._base.seconds(request.header.stamp)) < OLD_REQUEST
+
+    def _begin_flight(self) -> None:
+        """The first tick is due now; the timer's follow it."""
+        self._flying = self._due = True
+        self._pilot.reset()
+        self._grid.begin(time.monotonic())
+        if self._timer is not None:
+            self._timer.reset()
 
     def _decide_step(self) -> None:
         if self._gate.complete() is not None:
@@ -129,75 +204,89 @@ class PolicyNode:
 
     def _tick(self, t: float) -> None:
         began = time.perf_counter()
-        estimate = self._estimator.estimate(t)
+        skipped = 0 if self._lock_step else self._grid.serve(time.monotonic())
+        estimate = self._latency.look(self._estimator, t)
         if estimate is None:
             self.node.get_logger().warning("no pose yet, no plan", throttle_duration_sec=1.0)
             return
-        warm = self._pilot.plan is not None
-        packet = self._pilot.tick(estimate, t)
-        self._publish(packet, estimate, warm, began)
-
-    def _publish(self, packet: PlanPacket, estimate: Estimate, warm: bool, began: float) -> None:
-        """The plan first: the commander waits for it."""
-        details = self._details(warm, 1e3 * (time.perf_counter() - began))
+        warm, compute = self._pilot.plan is not None, self._latency.expected
+        packet = self._planned(estimate)
+        if packet is None:
+            return
+        took = 1e3 * (time.perf_counter() - began)
+        details = plan_details(self._pilot, self._task, self._live.name, warm, took)
         self._plans.publish(plan_message(packet, details, self._base))
-        self._estimates.publish(estimate_message(estimate, self._base, self._frames.skipped()))
+        story = self._story(details, began, 1e3 * self._estimator.age(t), 1e3 * compute)
+        self._record.add(story.tick_ms, story.pose_age_ms, skipped + story.late, failed(packet))
+        self._report(packet, t, details, story)
+
+    def _planned(self, estimate: Estimate) -> PlanPacket | None:
+        """The plan; None when the policy failed in a way that nobody thought of: the next tick starts cold,
+        and until then the commander flies on the plan before."""
+        try:
+            return self._pilot.tick(estimate, estimate.stamp)
+        except Exception:
+            self.node.get_logger().error(f"no plan: {traceback.format_exc()}", throttle_duration_sec=1.0)
+            self._pilot.reset()
+            self._record.add(float("nan"), 1e3 * estimate.age, 0, failed=True)
+            return None
+
+    def _story(self, details: PlanDetails, began: float, age_ms: float, compute_ms: float) -> TickStory:
+        """The plan is out: how long that took, and what fell due meanwhile."""
+        took, behind, late = time.perf_counter() - began, 0.0, False
+        if not self._lock_step:
+            self._latency.took(took)
+            behind, late = self._grid.behind(time.monotonic()), self._grid.late(time.monotonic())
+        behind_ms = 1e3 * max(behind, took)
+        return TickStory(details.policy, details.warm, 1e3 * took, behind_ms, age_ms, compute_ms, late)
+
+    def _report(self, packet: PlanPacket, t: float, details: PlanDetails, story: TickStory) -> None:
+        """What nobody waits for: the estimate at the plan's time, the solve, and pictures."""
+        estimate = self._estimator.estimate(packet.stamp)
+        if estimate is not None:
+            self._estimates.publish(estimate_message(estimate, self._base, self._frames.skipped()))
+        self._infos.publish(solve_info(self._pilot, packet, self._live.spheres, story, self._base))
+        if 0.0 <= t - self._viewed < VIEW_PERIOD:
+            return
+        self._viewed = t
         self._paths.publish(path_message(packet, self._base))
         self._waypoints.publish(markers.waypoints(details.waypoints, self._base, packet.stamp))
+        self._live.show_moving(t)
 
-    def _details(self, warm: bool, tick_ms: float) -> PlanDetails:
-        plan, times = self._pilot.plan, self._pilot.times
-        if plan is None:
-            raise RuntimeError("a packet without a plan")
-        theta = plan.theta[0, :, :3].double().numpy() + self._task.origin.numpy()
-        violation = getattr(plan.info, "violation", None)
-        return PlanDetails(
-            policy=self._parameters.policy,
-            x=plan.x[0].double().numpy(),
-            u=plan.u[0].double().numpy(),
-            waypoints=theta,
-            warm=warm,
-            violation=float("nan") if violation is None else float(violation.reshape(-1)[-1]),
-            network_ms=times.network,
-            solver_ms=times.solver,
-            tick_ms=tick_ms,
-        )
-
-    def _show_obstacles(self) -> None:
-        spheres = self._task.spheres
-        if spheres is not None:
-            centers = spheres.center.numpy() + self._task.origin.numpy()
-            radius = float(np.max(np.asarray(spheres.radius)))
-            self._obstacles.publish(markers.obstacles(centers, radius, self._base, 0.0))
+    def _health(self) -> Health:
+        """What /diagnostics tells."""
+        figures = self._record.window(time.monotonic())
+        age = 1e3 * self._estimator.age(self._now())
+        values = {"policy": self._live.name, "swaps": self._live.swaps, **figures, "pose age [ms]": age}
+        values["compute time [ms]"] = 1e3 * self._latency.expected
+        if not age <= OLD_POSE_MS:
+            return Health(ERROR if self._flying else WARN, "no fresh pose: is motion capture on?", values)
+        if figures["late ticks in the last second"] or figures["solver failures in the last second"]:
+            return Health(WARN, "late ticks or failed solves in the last second", values)
+        return Health(OK, "planning" if self._flying else "waiting for a flight", values)
 
     def close(self) -> None:
         """Nothing to put in order: the commander lands when plans stop."""
 
 
-def warm_up(pilot: Pilot, task: Task) -> None:
-    """Compile and touch everything a tick uses, cold and warm, before the node joins the graph."""
-    start = task.start(0, 0)
-    level, zero = np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3)
-    for t in (0.0, task.dt):
-        pilot.tick(Estimate(t, 0, start[:3] + task.origin.numpy(), level, zero, zero, zero, 0.0), t)
-    pilot.reset()
-    gc.collect()
-    gc.freeze()
+PARAMETERS = (PolicyParameters, PilotConfig, PoseSourceParameters)
 
 
 def _build(node: Node, spinner: Spinner) -> PolicyNode:
+    """Configure: everything is checked and warm before the node joins the graph."""
     del spinner
-    parameters = declare(node, PolicyParameters)
+    parameters, config = declare(node, PolicyParameters), declare(node, PilotConfig)
     torch.set_num_threads(parameters.threads)
     task = load_task(parameters.task)
-    pilot = Pilot(load_policy(parameters.policy, task=parameters.task), task, declare(node, PilotConfig))
-    warm_up(pilot, task)
-    return PolicyNode(node, parameters, pilot, task)
+    policy, preparation = sound_policy(parameters.policy, task, config), Preparation(task, config)
+    preparation.preload([name for name in parameters.preload if name])
+    settle_memory()
+    return PolicyNode(node, parameters, Pilot(policy, task, config), task, preparation)
 
 
 def main() -> None:
     """Entry point of the executable `policy`."""
-    sys.exit(run(topics.POLICY_NODE, _build))
+    sys.exit(run_managed(topics.POLICY_NODE, _build, PARAMETERS))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Node `deqmpc_recorder`: every topic of the graph into an MCAP bag that survives a kill."""
+"""Node `deqmpc_recorder`: every topic of the graph into MCAP bags, one a flight, that survive a kill."""
 
-import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -9,28 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from deqmpc_interfaces.msg import EpisodeResult, FlightState, Step
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.topic_endpoint_info import TopicEndpointInfo
+from rclpy.qos import DurabilityPolicy
+from rclpy.serialization import deserialize_message
 
 from deqmpc_core.errors import ConfigError
-from deqmpc_policy_node.bag import BagWriter
+from deqmpc_policy_node import topics
+from deqmpc_policy_node.clock import nanoseconds
+from deqmpc_policy_node.flight_bags import FlightBags
+from deqmpc_policy_node.offers import matching_qos, message_class, profiles_text
 from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.process import Spinner, run
-from deqmpc_policy_node.qos import LOCK_STEP_DEPTH
-from deqmpc_policy_node.topics import RECORDER_NODE
 
-FLUSH_PERIOD = 1.0
+REPORT_PERIOD = 1.0
+DRAIN_TIME = 5.0
+"""s at most between the signal to end and the end of the bag; less than who sends it waits."""
+
 IGNORED = ("/parameter_events", "/rosout")
-_NO_TIME = {"sec": 0, "nsec": 0}
 
 
 @dataclass(frozen=True)
 class RecorderParameters:
     """Parameters of `deqmpc_recorder`."""
 
-    directory: str = option(MISSING, "the bag's directory; written as <directory>.active until it is whole")
+    directory: str = option(
+        MISSING, "the first bag, later ones end in _2, _3, ...; written as <directory>.active until whole"
+    )
     topics: str = option(
         "", "topics to record, separated by commas; empty: all but /rosout and /parameter_events"
     )
@@ -38,31 +44,69 @@ class RecorderParameters:
         "", "a YAML mapping for the bag's custom_data: policy, configuration, versions, seed"
     )
     poll_period: float = option(0.2, "s between looks for new topics", (0.02, 10.0))
+    bag_per_flight: bool = option(True, "begin a new bag with every flight; false: one bag for everything")
 
 
 class Recorder:
-    """Subscribes to topics as they appear and hands the raw bytes to the bag."""
+    """Subscribes to topics as they appear and hands the raw bytes to the bags."""
 
-    def __init__(self, node: Node, parameters: RecorderParameters) -> None:
-        self.node = node
+    def __init__(self, node: Node, parameters: RecorderParameters, spinner: Spinner) -> None:
+        self.node, self._spinner = node, spinner
         self._wanted = {name.strip() for name in parameters.topics.split(",") if name.strip()}
-        self._bag = BagWriter(Path(parameters.directory), _provenance(parameters.provenance))
+        provenance = _provenance(parameters.provenance)
+        self._bags = FlightBags(Path(parameters.directory), provenance, parameters.bag_per_flight)
         self._known: set[str] = set()
-        self._last_flush = time.monotonic()
+        self._subscriptions: list[Any] = []
+        self._told, self._state, self._next_report = "", "", 0.0
+        self._diagnostics = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._poll = node.create_timer(parameters.poll_period, self._look, clock=clock)
         self._look()
 
     def decide(self) -> None:
-        """End the chunk once a second."""
-        if time.monotonic() - self._last_flush >= FLUSH_PERIOD:
-            self._bag.flush()
-            self._last_flush = time.monotonic()
+        """What is due; a fault is said once, and then there is nothing left to listen to."""
+        now = time.monotonic()
+        self._bags.tend(now)
+        if self._bags.fault != self._told:
+            self._told = self._bags.fault
+            self.node.get_logger().error(self._told)
+            self._stop_listening()
+        if self._bags.state != self._state or now >= self._next_report:
+            self._state, self._next_report = self._bags.state, now + REPORT_PERIOD
+            self._report()
 
     def close(self) -> None:
-        """Finish the bag and say where it is."""
-        count, path = self._bag.message_count, self._bag.close()
-        self.node.get_logger().info(f"{count} messages in {path}")
+        """Take what is still on its way in lock-step, finish the bag and say where the bags are."""
+        deadline = time.monotonic() + DRAIN_TIME
+        while self._bags.behind and time.monotonic() < deadline:
+            self._spinner.once(0.02)
+            self._bags.tend(time.monotonic())
+        count = self._bags.message_count
+        self._bags.close()
+        for path in self._bags.finished:
+            self.node.get_logger().info(f"recorded {path}")
+        self.node.get_logger().info(f"{count} messages in the last bag")
+        if self._bags.fault != self._told:
+            self.node.get_logger().error(self._bags.fault)
+
+    def _report(self) -> None:
+        level = DiagnosticStatus.ERROR if self._bags.fault else DiagnosticStatus.OK
+        values = {"messages": self._bags.message_count, "bags": len(self._bags.finished)}
+        status = DiagnosticStatus(
+            level=level,
+            name=f"{topics.RECORDER_NODE}: recording",
+            message=self._bags.state,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.node.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _stop_listening(self) -> None:
+        self._poll.cancel()
+        for subscription in self._subscriptions:
+            self.node.destroy_subscription(subscription)
+        self._subscriptions = []
 
     def _look(self) -> None:
         for name, types in self.node.get_topic_names_and_types():
@@ -77,51 +121,37 @@ class Recorder:
         if not offers:
             return
         self._known.add(name)
+        quality = matching_qos(offers)
+        latched = quality.durability == DurabilityPolicy.TRANSIENT_LOCAL
         try:
-            self._bag.add_topic(name, type_name, yaml.safe_dump([_qos_entry(o.qos_profile) for o in offers]))
             message = message_class(type_name)
-        except (ConfigError, ImportError) as error:
+            self._bags.add_topic(name, type_name, profiles_text(offers), latched)
+        except (ConfigError, ImportError, AttributeError) as error:
             self.node.get_logger().warning(f"{name} is not recorded: {error}")
             return
-        self.node.create_subscription(message, name, self._store(name), matching_qos(offers), raw=True)
+        store = self._store(name, message)
+        self._subscriptions.append(self.node.create_subscription(message, name, store, quality, raw=True))
 
-    def _store(self, name: str) -> Callable[[Any], None]:
-        return lambda data: self._bag.write(name, time.time_ns(), data)
+    def _store(self, name: str, message: type) -> Callable[[Any], None]:
+        event = self._event(name, message)
 
+        def store(data: bytes) -> None:
+            now = time.monotonic()
+            if event is not None:
+                event(deserialize_message(data, message), now)
+            self._bags.write(name, time.time_ns(), data, now)
 
-def message_class(type_name: str) -> type:
-    """The Python class of "package/msg/Name"."""
-    package, kind, short = type_name.split("/")
-    return getattr(importlib.import_module(f"{package}.{kind}"), short)
+        return store
 
-
-def matching_qos(offers: list[TopicEndpointInfo]) -> QoSProfile:
-    """The strictest quality that every publisher of a topic offers, deep enough to lose nothing."""
-    profiles = [offer.qos_profile for offer in offers]
-    reliable = all(p.reliability == ReliabilityPolicy.RELIABLE for p in profiles)
-    latched = all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles)
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=LOCK_STEP_DEPTH,
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-    )
-
-
-def _qos_entry(profile: QoSProfile) -> dict[str, object]:
-    """A profile as metadata.yaml version 9 spells it; durations that do not travel over DDS are left at
-    zero."""
-    return {
-        "history": profile.history.name.lower(),
-        "depth": int(profile.depth),
-        "reliability": profile.reliability.name.lower(),
-        "durability": profile.durability.name.lower(),
-        "deadline": _NO_TIME.copy(),
-        "lifespan": _NO_TIME.copy(),
-        "liveliness": profile.liveliness.name.lower(),
-        "liveliness_lease_duration": _NO_TIME.copy(),
-        "avoid_ros_namespace_conventions": bool(profile.avoid_ros_namespace_conventions),
-    }
+    def _event(self, name: str, message: type) -> Callable[[Any, float], None] | None:
+        """What a message tells of flights that begin or end."""
+        watch = self._bags.watch
+        known: dict[tuple[str, type], Callable[[Any, float], None]] = {
+            (topics.FLIGHT_STATE, FlightState): lambda m, t: watch.on_phase(m.phase, t),
+            (topics.STEP, Step): lambda m, t: watch.on_step(nanoseconds(m.stamp)),
+            (topics.EPISODE_RESULT, EpisodeResult): lambda m, t: watch.on_verdict(t) if m.finished else None,
+        }
+        return known.get((name, message))
 
 
 def _provenance(text: str) -> dict[str, str]:
@@ -132,13 +162,12 @@ def _provenance(text: str) -> dict[str, str]:
 
 
 def _build(node: Node, spinner: Spinner) -> Recorder:
-    del spinner
-    return Recorder(node, declare(node, RecorderParameters))
+    return Recorder(node, declare(node, RecorderParameters), spinner)
 
 
 def main() -> None:
     """Entry point of the executable `recorder`."""
-    sys.exit(run(RECORDER_NODE, _build))
+    sys.exit(run(topics.RECORDER_NODE, _build))
 
 
 if __name__ == "__main__":

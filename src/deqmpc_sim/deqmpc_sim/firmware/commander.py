@@ -88,12 +88,12 @@ class FirmwareCommander:
         self.planner.tell(position, velocity, yaw)
         self.priority = Priority.HIGH_LEVEL
 
-    def full_state(self, setpoint: Array, t: float) -> bool:
+    def low_level(self, setpoint: Array, t: float) -> bool:
         """A low-level packet (14,): takes over at once and resets the planner. Non-finite packets are
         dropped.
         """
         if not np.isfinite(setpoint).all():
-            self._note("full state setpoint dropped: it is not finite")
+            self._note("low-level setpoint dropped: it is not finite")
             return False
         if self.planner.state is not PlannerState.IDLE:
             self._note(f"a low-level setpoint reset the high-level planner ({self.planner.state.value})")

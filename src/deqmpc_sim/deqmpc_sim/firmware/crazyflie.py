@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from deqmpc_sim.firmware import estimator, mellinger
+from deqmpc_sim.firmware.battery import Battery
 from deqmpc_sim.firmware.commander import FirmwareCommander, Priority, full_setpoint
 from deqmpc_sim.firmware.estimator import OnboardEstimator
 from deqmpc_sim.firmware.mellinger import MellingerController
 from deqmpc_sim.firmware.physics import RigidBody
 from deqmpc_sim.firmware.planner import PlannerState
 from deqmpc_sim.firmware.supervisor import Info, Supervisor, SupervisorState
-from deqmpc_sim.firmware.truth import STEPS_PER_SECOND, Array, Seed, TrueState, TruthConfig
+from deqmpc_sim.firmware.truth import STEP, STEPS_PER_SECOND, Array, Seed, TrueState, TruthConfig
 
 HIGH_LEVEL_EVERY = STEPS_PER_SECOND // 100
 SUPERVISE_EVERY = STEPS_PER_SECOND // 25
-BATTERY_VOLTAGE = 4.0
 
 
 class Event(NamedTuple):
@@ -40,9 +40,10 @@ class SimulatedCrazyflie:
         self._body = RigidBody(truth, seed, np.asarray(position, dtype=np.float64))
         self._estimator = OnboardEstimator()
         self._controller = MellingerController(truth.controller_mass)
-        self._commander = FirmwareCommander(self._note)
-        self._supervisor = Supervisor(self._note)
+        self._commander = FirmwareCommander(self.note)
+        self._supervisor = Supervisor(self.note)
         self._level = np.zeros(mellinger.SETPOINT_SIZE)
+        self.battery = Battery(truth.battery_capacity, truth.battery_charge)
 
     def step(self) -> None:
         """Advance 2 ms: commander 100 Hz, supervisor 25 Hz, controller, physics and estimate 500 Hz."""
@@ -105,9 +106,24 @@ class SimulatedCrazyflie:
         return self._commander.priority
 
     @property
+    def setpoint(self) -> Array:
+        """What the commander has accepted last (14,), as the controller takes it; see mellinger."""
+        return self._commander.setpoint.copy()
+
+    @property
+    def controller_mass(self) -> float:
+        """ctrlMel.mass [kg]."""
+        return self._controller.mass
+
+    @property
     def battery_voltage(self) -> float:
-        """Battery [V]; constant, discharge is not simulated."""
-        return BATTERY_VOLTAGE
+        """Battery under load [V]."""
+        return self.battery.voltage
+
+    @property
+    def pm_state(self) -> int:
+        """crazyflie_interfaces/Status.pm_state."""
+        return self.battery.pm_state
 
     @property
     def motor_pwm(self) -> Array:
@@ -145,7 +161,20 @@ class SimulatedCrazyflie:
         False where a number is not finite.
         """
         setpoint = full_setpoint(position, velocity, acceleration, yaw, angular_rate)
-        return self._commander.full_state(setpoint, self.time)
+        return self._commander.low_level(setpoint, self.time)
+
+    def level_setpoint(self, height: float) -> bool:
+        """A cmd_hover or cmd_velocity_world packet: the Mellinger controller does not know velocities, it
+        keeps level at the height [m] and lets x and y drift; False where the height is not finite.
+        """
+        setpoint = full_setpoint((0.0, 0.0, height), (0.0,) * 3, (0.0,) * 3, self._estimator.yaw, (0.0,) * 3)
+        setpoint[mellinger.MODE] = mellinger.MODE_LEVEL
+        return self._commander.low_level(setpoint, self.time)
+
+    def set_controller_mass(self, mass: float) -> None:
+        """ctrlMel.mass [kg]; one that is not positive is ignored."""
+        if mass > 0.0:
+            self._controller.mass = mass
 
     def emergency(self) -> None:
         """Motors off and locked."""
@@ -165,6 +194,7 @@ class SimulatedCrazyflie:
         thrusting = bool(self._controller.pwm.any())
         age = self._commander.age(self.time)
         self._supervisor.update(self.time, thrusting, age, float(self._body.accelerometer[2]))
+        self.battery.drain(self._body.rotor_thrust, SUPERVISE_EVERY * STEP)
 
     def _motors(self) -> Array:
         if not self._supervisor.motors_allowed:
@@ -177,5 +207,6 @@ class SimulatedCrazyflie:
             setpoint = self._level
         return self._controller.step(self._estimator.state, self._body.gyro, setpoint)
 
-    def _note(self, sentence: str) -> None:
+    def note(self, sentence: str) -> None:
+        """Add to the events."""
         self.events.append(Event(self.time, sentence))

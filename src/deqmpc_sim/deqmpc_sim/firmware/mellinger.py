@@ -152,13 +152,14 @@ class MellingerController:
 
     def __init__(self, mass: float) -> None:
         """mass: ctrlMel.mass [kg]."""
-        self._mass = float(mass)
+        self.mass = float(mass)
+        """ctrlMel.mass [kg]; may be set."""
         self._memory = np.zeros(MEMORY_SIZE)
         self.pwm: Array = np.zeros(4)
 
     def step(self, state: Array, gyro: Array, setpoint: Array) -> Array:
         """pwm (4,) from the estimate's state (14,), gyro (3,) and setpoint (14,)."""
-        _control(self._mass, state, gyro, setpoint, self._memory, self.pwm)
+        _control(self.mass, state, gyro, setpoint, self._memory, self.pwm)
         return self.pwm
 
     def cut(self) -> Array:

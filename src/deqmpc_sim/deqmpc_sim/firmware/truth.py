@@ -39,6 +39,8 @@ class Stream(IntEnum):
     BODY = 1
     IMU = 2
     MOCAP = 3
+    RADIO = 4
+    REORDERING = 5
 
 
 def generator(seed: Seed, stream: Stream) -> np.random.Generator:
@@ -81,9 +83,13 @@ class TruthConfig:
     """Standard deviation of a motion capture attitude, each axis [rad]."""
     mocap_latency: float = 0.010
     """From capture to arrival at the host and on board [s]."""
+    battery_capacity: float = 250.0
+    """Of the battery [mAh]."""
+    battery_charge: float = 1.0
+    """Share of it that is there at the start [-]."""
 
     def __post_init__(self) -> None:
-        for name in ("mass", "controller_mass", "rotor_lag", "thrust_scale"):
+        for name in ("mass", "controller_mass", "rotor_lag", "thrust_scale", "battery_capacity"):
             if not getattr(self, name) > 0.0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
         for field in fields(self):

@@ -82,5 +82,6 @@ class Episode:
 
     def publish_poses(self, mocap: MocapPublisher, epoch: int) -> None:
         """Publish the frames that have become due; epoch [ns] is the stamp of the world's time 0."""
-        for sample in self.world.take_poses():
-            mocap.publish(sample, stamp_of(epoch + round(sample.stamp * NANOSECONDS)))
+        for frame in self.world.take_frames():
+            stamp = max(0, epoch + round(frame.stamp * NANOSECONDS))  # a clock that stepped back may be below
+            mocap.publish(frame, stamp_of(stamp))

@@ -11,6 +11,7 @@ from types import FrameType
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Quaternion, Vector3
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -18,7 +19,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from deqmpc_core.flight.frames import Array
 
 NODE = "crazyflie_server"
+ALL = "all"
+"""In place of a robot's name: every robot."""
 RIGID_BODIES = "/rigid_bodies"
+NAMED_POSES = "/poses"
 STEP = "/deqmpc/step"
 STEP_DONE = "/deqmpc/step_done"
 FLIGHT_STATE = "/deqmpc/flight_state"
@@ -26,10 +30,15 @@ EPISODE_RESULT = "/deqmpc/episode_result"
 FIRMWARE = "/deqmpc/firmware"
 TRUTH = "/deqmpc/truth"
 RESET_SERVICE = f"/{NODE}/reset"
+FAULT_SERVICE = f"/{NODE}/inject_fault"
 
 WORLD = "world"
 MOCAP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 """As all drivers of MOCAP4ROS2 publish."""
+NAMED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.BEST_EFFORT, deadline=Duration(nanoseconds=10_000_000)
+)
+"""/poses as motion_capture_tracking offers it; Crazyswarm2's server refuses publishers without deadline."""
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )

@@ -83,6 +83,7 @@ class LockStep:
 
     def _answered(self) -> bool:
         """The commander has acted on this step, and everyone who must see all frames is there."""
+        self._simulator.take_faults()
         if nanoseconds(self._answer.stamp) != self._now or not self._answer.phase:
             return False
         if self._now == 0 and self._simulator.mocap.followers < self._simulator.parameters.followers:

@@ -26,6 +26,15 @@ class SimulatorParameters:
     """Name of its rigid body in motion capture; empty: the robot's name."""
     mocap_frame: str = "map"
     """frame_id of RigidBodies, as the driver would set it."""
+    named_poses: bool = False
+    """Publish the poses on /poses too (NamedPoseArray), for clients of Crazyswarm2's own motion capture."""
+    bridge_guarded: bool = True
+    """Poses that cannot be true (frozen, jumped) are kept from the robot's own estimator, as by the bridge;
+    false: forward everything, as motion_capture_tracking does."""
+    pose_rate: float = 10.0
+    """Messages a second on /<robot>/pose, the robot's own estimate."""
+    status_rate: float = 1.0
+    """Messages a second on /<robot>/status."""
     task: str = "crazyflie"
     """Task whose room, spheres, starts and referee are used."""
     seed: int = 0
@@ -47,6 +56,9 @@ class SimulatorParameters:
     def __post_init__(self) -> None:
         if self.speed not in SPEEDS:
             raise ConfigError(f"parameter 'speed' must be {' or '.join(SPEEDS)}, got '{self.speed}'")
+        for name in ("pose_rate", "status_rate"):
+            if not 0.0 < getattr(self, name) <= 100.0:
+                raise ConfigError(f"parameter '{name}' must be in (0, 100] Hz, got {getattr(self, name)}")
 
 
 def declare(node: Node, config: type[Config]) -> Config:

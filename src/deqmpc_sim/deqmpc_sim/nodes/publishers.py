@@ -6,13 +6,14 @@ from builtin_interfaces.msg import Time
 from deqmpc_interfaces.msg import EpisodeResult
 from geometry_msgs.msg import Pose
 from mocap4r2_msgs.msg import RigidBodies, RigidBody
+from motion_capture_tracking_interfaces.msg import NamedPose, NamedPoseArray
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from std_msgs.msg import Header, String
 
-from deqmpc_core.flight import PoseSample
 from deqmpc_core.flight.frames import Array, matrix_from_quaternion
 from deqmpc_core.tasks import Task
+from deqmpc_sim.mocap import Frame
 from deqmpc_sim.nodes import graph
 from deqmpc_sim.nodes.graph import WORLD, point, quaternion, vector
 from deqmpc_sim.world import World
@@ -21,9 +22,11 @@ from deqmpc_sim.world import World
 class MocapPublisher:
     """RigidBodies as a driver sends them. Frame numbers go on over episodes, as a driver's counter does."""
 
-    def __init__(self, node: Node, body: str, frame_id: str) -> None:
+    def __init__(self, node: Node, body: str, frame_id: str, named: bool = False) -> None:
+        """named: the same poses as NamedPoseArray too, as the bridge to Crazyswarm2 would publish them."""
         self._body, self._frame_id = body, frame_id
         self._publisher = node.create_publisher(RigidBodies, graph.RIGID_BODIES, graph.MOCAP)
+        self._named = node.create_publisher(NamedPoseArray, graph.NAMED_POSES, graph.NAMED) if named else None
         self._offset = 0
         self.last_frame = 0
 
@@ -36,17 +39,16 @@ class MocapPublisher:
         """Count on from the last frame."""
         self._offset = self.last_frame
 
-    def publish(self, sample: PoseSample, stamp: Time) -> None:
+    def publish(self, frame: Frame, stamp: Time) -> None:
         """One frame with one body."""
-        pose = Pose(position=point(sample.position), orientation=quaternion(sample.quaternion))
-        self.last_frame = self._offset + sample.frame_number
-        self._publisher.publish(
-            RigidBodies(
-                header=Header(stamp=stamp, frame_id=self._frame_id),
-                frame_number=self.last_frame,
-                rigidbodies=[RigidBody(rigid_body_name=self._body, pose=pose)],
-            )
-        )
+        pose = Pose(position=point(frame.position), orientation=quaternion(frame.quaternion))
+        header, name = Header(stamp=stamp, frame_id=self._frame_id), frame.body or self._body
+        self.last_frame = self._offset + frame.frame_number
+        body = RigidBody(rigid_body_name=name, pose=pose)
+        message = RigidBodies(header=header, frame_number=self.last_frame, rigidbodies=[body])
+        self._publisher.publish(message)
+        if self._named is not None:
+            self._named.publish(NamedPoseArray(header=header, poses=[NamedPose(name=name, pose=pose)]))
 
 
 class RecordPublisher:

@@ -13,39 +13,51 @@ from deqmpc_core.tasks import Task, load_task
 from deqmpc_sim.firmware import TruthConfig
 from deqmpc_sim.nodes import graph
 from deqmpc_sim.nodes.episode import Episode
+from deqmpc_sim.nodes.faults import FaultQueue
 from deqmpc_sim.nodes.graph import LATCHED, NANOSECONDS, Spinner, point, stamp_of
 from deqmpc_sim.nodes.lock_step import LockStep
 from deqmpc_sim.nodes.parameters import SimulatorParameters, declare
 from deqmpc_sim.nodes.publishers import MocapPublisher, RecordPublisher
 from deqmpc_sim.nodes.real_time import RealTime
 from deqmpc_sim.nodes.server import CrazyflieServer
+from deqmpc_sim.radio import RadioConfig
 from deqmpc_sim.world import World, warm_up
-
-EVERY = {"pose": 0.1, "status": 1.0, "truth": 0.02, "result": 0.1}
-"""Seconds between two of each kind."""
 
 
 class Simulator:
     """Owns the episode of the moment and what is published about it; a clock of its own kind moves it on."""
 
-    def __init__(self, node: Node, parameters: SimulatorParameters, truth: TruthConfig, task: Task) -> None:
-        self.parameters, self._truth, self._task = parameters, truth, task
+    def __init__(
+        self,
+        node: Node,
+        parameters: SimulatorParameters,
+        truth: TruthConfig,
+        radio: RadioConfig,
+        task: Task,
+    ) -> None:
+        self.parameters, self._truth, self._radio, self._task = parameters, truth, radio, task
+        self._every = {
+            "pose": 1.0 / parameters.pose_rate, "status": 1.0 / parameters.status_rate,
+            "truth": 0.02, "result": 0.1,
+        }  # fmt: skip
         body = parameters.body or parameters.robot
         warm_up(task)  # compiles before time counts, the referee's kernels too
         self.episode = self._make(parameters.seed, parameters.episode)
-        self.server = CrazyflieServer(node, parameters.robot, self.episode.world.drone)
-        self.mocap = MocapPublisher(node, body, parameters.mocap_frame)
+        self.server = CrazyflieServer(node, parameters.robot, truth.controller_mass, self.episode.world)
+        self.mocap = MocapPublisher(node, body, parameters.mocap_frame, parameters.named_poses)
         self.record = RecordPublisher(node, body, task)
         self.flight_state = FlightState()
         self.running = True
         self.epoch = 0
         self._asked: tuple[int, int] | None = None
-        self._due: dict[str, float] = dict.fromkeys(EVERY, 0.0)
+        self._due: dict[str, float] = dict.fromkeys(self._every, 0.0)
         node.create_subscription(FlightState, graph.FLIGHT_STATE, self._on_flight_state, LATCHED)
         node.create_service(ResetEpisode, graph.RESET_SERVICE, self._on_reset)
+        self._faults = FaultQueue(node)
 
     def _make(self, seed: int, episode: int) -> Episode:
-        world = World(self._task, self._truth, seed, episode)
+        guarded = self.parameters.bridge_guarded
+        world = World(self._task, self._truth, seed, episode, radio=self._radio, guarded=guarded)
         return Episode(world, seed, episode, self.parameters.policy_steps)
 
     def _on_flight_state(self, message: FlightState) -> None:
@@ -69,18 +81,19 @@ class Simulator:
         if self._asked is not None:
             self.episode = self._make(*self._asked)
         self._asked = None
-        self.server.begin(self.episode.world.drone)
+        self.server.begin(self.episode.world)
         self.mocap.begin_episode()
         self.flight_state = FlightState()
         self.running, self.epoch = True, epoch
-        self._due = dict.fromkeys(EVERY, 0.0)
+        self._due = dict.fromkeys(self._every, 0.0)
 
     def publish(self) -> None:
         """Everything due at the present time."""
+        self.take_faults()
         world, stamp = self.episode.world, self.stamp()
         self.episode.publish_poses(self.mocap, self.epoch)
         self.episode.tell_events(self.record)
-        for name, every in EVERY.items():
+        for name, every in self._every.items():
             if world.time >= self._due[name] - 1e-6:
                 self._due[name] += every
                 self._publish_one(name, stamp)
@@ -95,6 +108,10 @@ class Simulator:
             self.record.truth(episode.world, stamp)
         elif self.running:
             self.record.result(episode.world, stamp, episode.seed, episode.episode, finished=False)
+
+    def take_faults(self) -> None:
+        """Bring about the faults asked for meanwhile; not to be called from a callback."""
+        self._faults.release(self.episode.world, self.server)
 
     def stamp(self) -> graph.Time:
         """The present time."""
@@ -111,9 +128,9 @@ class Simulator:
 
 def _run(node: Node) -> None:
     parameters = declare(node, SimulatorParameters)
-    truth, task = declare(node, TruthConfig), load_task(parameters.task)
+    truth, radio, task = declare(node, TruthConfig), declare(node, RadioConfig), load_task(parameters.task)
     spinner = Spinner(node)
-    simulator = Simulator(node, parameters, truth, task)
+    simulator = Simulator(node, parameters, truth, radio, task)
     clock = LockStep if parameters.speed == "max" else RealTime
     motion = clock(node, spinner, simulator)
     while not spinner.interrupted:

@@ -1,4 +1,4 @@
-"""deqmpc data: generate, import, from-bags, info, plot."""
+"""deqmpc data: generate, import, from-bags, repair, info, plot."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.errors import DataError, DeqmpcError
 from deqmpc_core.tasks import load_task
 from deqmpc_train.data import (
     DataConfig,
@@ -24,6 +24,7 @@ from deqmpc_train.data import (
     read_stats,
 )
 from deqmpc_train.data.published import PUBLISHED, TOLERANCE
+from deqmpc_train.data.repair import broken_bags, repair
 from deqmpc_train.data.report import bag_table, facts_table, spread_table
 from deqmpc_train.files import write_json
 
@@ -76,6 +77,16 @@ class FromBags:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """Close recordings that a kill or a power cut left open (<name>.active); every whole second is kept.
+
+    places: such folders, bags, or folders that have them below.
+    """
+
+    places: Annotated[tuple[Path, ...], tyro.conf.Positional]
+
+
+@dataclass(frozen=True)
 class Info:
     """Say what a data set holds. json: a file for info.json and stats.json together."""
 
@@ -92,9 +103,10 @@ class Plot:
     traces: int = 8
 
 
-Command = Generate | Import | FromBags | Info | Plot
+Command = Generate | Import | FromBags | Repair | Info | Plot
 _VERBS: dict[str, type] = {
-    "generate": Generate, "import": Import, "from-bags": FromBags, "info": Info, "plot": Plot,
+    "generate": Generate, "import": Import, "from-bags": FromBags, "repair": Repair, "info": Info,
+    "plot": Plot,
 }  # fmt: skip
 
 
@@ -118,6 +130,8 @@ def _run(command: Command, console: Console) -> int:
         return _import(command, console)
     if isinstance(command, FromBags):
         return _from_bags(command, console)
+    if isinstance(command, Repair):
+        return _repair(command, console)
     if isinstance(command, Info):
         return _info(command, console)
     return _plot(command, console)
@@ -175,6 +189,21 @@ def _from_bags(command: FromBags, console: Console) -> int:
         return 1
     _say_written(command.out, console)
     return 0
+
+
+def _repair(command: Repair, console: Console) -> int:
+    bags = broken_bags(command.places)
+    if not bags:
+        console.print("nothing to repair: no bag was left open")
+    status = 0
+    for bag in bags:
+        try:
+            done = repair(bag)
+            line = f"{done.bag}: {done.messages} messages, {done.note or 'nothing was wrong'}"
+        except DataError as error:
+            line, status = f"refused {error}", 1
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return status
 
 
 def _info(command: Info, console: Console) -> int:

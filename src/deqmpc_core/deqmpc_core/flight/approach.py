@@ -1,0 +1,68 @@
+"""The way to where the policy takes over, flown by the robot's own planner."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deqmpc_core.flight.commands import Arm, Command, GoTo, Takeoff
+from deqmpc_core.flight.configuration import CommanderConfig
+from deqmpc_core.flight.estimator import Estimate
+from deqmpc_core.flight.frames import Array
+
+TIME_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What a tick of the approach came to: commands, done with this leg, or a reason to land."""
+
+    commands: list[Command] = field(default_factory=list)
+    done: bool = False
+    land: str = ""
+
+
+class Approach:
+    """Begins with the take-off at t [s]; start (3,) world [m]."""
+
+    def __init__(self, config: CommanderConfig, start: Array, t: float) -> None:
+        self._config, self._start = config, np.array(start, dtype=float)
+        self._leg_end = t + config.takeoff_duration
+        self._settled_since: float | None = None
+
+    def begin(self) -> list[Command]:
+        """The commands of the take-off."""
+        return [Arm(), Takeoff(self._config.takeoff_height, self._config.takeoff_duration)]
+
+    def takeoff(self, t: float, seen: Estimate) -> Leg:
+        """Rising; done with the command that leaves for the start."""
+        height, target = seen.position[2], self._config.takeoff_height
+        if t >= self._leg_end - TIME_TOLERANCE and abs(height - target) < self._config.takeoff_tolerance:
+            return Leg([self._leave(t, seen)], done=True)
+        if t > self._leg_end + self._config.takeoff_limit:
+            return Leg(land=f"take-off did not reach {target:.2f} m: the robot is at {height:.2f} m")
+        return Leg()
+
+    def _leave(self, t: float, seen: Estimate) -> GoTo:
+        """Go to the start from where the robot is."""
+        distance = float(np.linalg.norm(self._start - seen.position))
+        duration = max(self._config.goto_duration, distance / self._config.goto_speed)
+        self._leg_end = t + duration
+        return GoTo(self._start, 0.0, duration)
+
+    def goto(self, t: float, seen: Estimate) -> Leg:
+        """On the way and settling; done when the policy may take over."""
+        if t < self._leg_end - TIME_TOLERANCE:
+            return Leg()
+        c = self._config
+        distance = float(np.linalg.norm(seen.position - self._start))
+        speed = float(np.linalg.norm(seen.velocity))
+        if distance > c.settle_distance or speed > c.settle_speed:
+            self._settled_since = None
+        elif self._settled_since is None:
+            self._settled_since = t
+        if self._settled_since is not None and t - self._settled_since >= c.settle_time - TIME_TOLERANCE:
+            return Leg(done=True)
+        if t > self._leg_end + c.settle_limit:
+            where = f"{distance:.2f} m away at {speed:.2f} m/s"
+            return Leg(land=f"the robot did not settle at the start within {c.settle_limit:.1f} s: {where}")
+        return Leg()

@@ -1,0 +1,120 @@
+"""What must be right before a take-off, one sentence an item."""
+
+from dataclasses import dataclass
+
+from deqmpc_core.errors import ConfigError
+from deqmpc_core.flight.commander import Commander
+from deqmpc_core.flight.configuration import FlightPhase, FlightRequest
+
+ON_GROUND = (FlightPhase.IDLE, FlightPhase.LANDED)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the node knows of the graph: services of the robot nobody offers, how many publish poses (on
+    pose_topic) and listen for plan requests, names of bodies in view, what is wrong with their frame.
+    live=False (lock-step): robot, poses and phase are of the episode before and say nothing."""
+
+    missing: list[str]
+    pose_topic: str
+    pose_senders: int
+    policies: int
+    plan_request_topic: str
+    body: str
+    in_view: list[str]
+    frame: str = ""
+    live: bool = True
+
+
+@dataclass(frozen=True)
+class Check:
+    """An item of the list; objection is empty when it is right."""
+
+    name: str
+    objection: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.objection or 'ok'}"
+
+
+def checklist(
+    commander: Commander, around: Surroundings, t: float, request: FlightRequest | None = None
+) -> list[Check]:
+    """Every item at t [s], for a request or in general."""
+    checks = [
+        Check("request", "" if request is None else _request(commander, request)),
+        Check("robot's services", _services(around)),
+        Check("motion capture", _motion_capture(around)),
+        Check("policy", _policy(around)),
+    ]
+    return checks + (_state(commander, around, t) if around.live else [])
+
+
+def _state(commander: Commander, around: Surroundings, t: float) -> list[Check]:
+    """What poses, robot and operator say at t [s]."""
+    robot = commander.robot
+    unknown = robot.unknown(t) if commander.config.require_status else ""
+    return [
+        Check("phase", _phase(commander)),
+        Check("pose", _pose(commander, around, t)),
+        Check("robot's status", unknown or robot.broken()),
+        Check("battery", robot.flat() or robot.weak(t)),
+        Check("deadman", commander.deadman.released(t)),
+    ]
+
+
+def objections(checks: list[Check]) -> list[str]:
+    """The sentences of the items that are not right."""
+    return [check.objection for check in checks if check.objection]
+
+
+def _request(commander: Commander, request: FlightRequest) -> str:
+    try:
+        request.check()
+    except ConfigError as error:
+        return str(error)
+    config, inner = commander.config, commander.fence.inner
+    if not inner.holds(request.start):
+        return f"{commander.fence.strayed(request.start, 'the start')}: move it or fence_inner_low, _high"
+    if not inner.low[2] <= config.takeoff_height <= inner.high[2]:
+        return f"takeoff_height {config.takeoff_height:.2f} m is outside the inner geofence"
+    if request.policy_period >= config.plan_timeout:
+        return (
+            f"policy_period {request.policy_period:.2f} s must be below plan_timeout "
+            f"{config.plan_timeout:.2f} s, or every plan is late"
+        )
+    return ""
+
+
+def _phase(commander: Commander) -> str:
+    phase = commander.phase
+    if phase in ON_GROUND:
+        return ""
+    remedy = "reset" if phase is FlightPhase.FAULT else "stop"
+    why = f": {commander.reason}" if commander.reason else ""
+    return f"cannot start ({phase.value}{why}); call /deqmpc_commander/{remedy} first"
+
+
+def _services(around: Surroundings) -> str:
+    if not around.missing:
+        return ""
+    return f"nobody offers {around.missing[0]}; start Crazyswarm2's server or the simulator for this robot"
+
+
+def _motion_capture(around: Surroundings) -> str:
+    if around.pose_senders:
+        return ""
+    return f"nobody publishes {around.pose_topic}; start the motion capture driver"
+
+
+def _pose(commander: Commander, around: Surroundings, t: float) -> str:
+    late = commander.pose_late(t)
+    if late:
+        others = f" (wanted '{around.body}', in view: {', '.join(around.in_view)})" if around.in_view else ""
+        return f"{late}{f' ({around.frame})' if around.frame else others}"
+    seen = commander.estimate(t)
+    return "no pose" if seen is None else commander.fence.left(seen.position, "the robot")
+
+
+def _policy(around: Surroundings) -> str:
+    return "" if around.policies else f"nobody listens on {around.plan_request_topic}; start the policy node"

@@ -1,0 +1,99 @@
+"""Acceptance of issue 6, policies swapped in flight, rates and latency: `make accept N=6`.
+
+Figures are kept under runs/accept-6/<digest of src and models>/. The empty controller is `hover` without
+any swap, flown for as many ticks as the flight it is compared with.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kept import ROOT, kept_under, once
+from swap_flight import EMPTY, fly, variants
+
+from deqmpc_core.bundle import find_bundle
+
+pytestmark = [pytest.mark.accept, pytest.mark.ros]
+SWAPS = 10
+
+
+@pytest.fixture(scope="session")
+def kept() -> Path:
+    return kept_under(6, "src", "models")
+
+
+def ten() -> list[str]:
+    """Ten requests over all variants, no policy twice in a row."""
+    known = [name for name in variants() if name != EMPTY]
+    return [*(known[k % len(known)] for k in range(SWAPS - 1)), EMPTY]
+
+
+def corrupt(folder: Path) -> str:
+    place = folder / "crazyflie-corrupt"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(find_bundle("crazyflie-deqmpc-nn"), place)
+    weights = place / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    return str(place)
+
+
+Pair = tuple[dict[str, Any], dict[str, Any]]
+
+
+def pair(kept: Path, rate: float, preload: list[str], names: list[str]) -> Pair:
+    kind = "preloaded" if preload else "prepared"
+    swapped = once(kept / f"{kind}-{rate:.0f}.json", lambda: fly(rate, EMPTY, names, kept / "runs", preload))
+    empty = once(
+        kept / f"{kind}-{rate:.0f}-empty.json",
+        lambda: fly(rate, EMPTY, [], kept / "runs", [], swapped["ticks"]),
+    )
+    return swapped, empty
+
+
+@pytest.mark.parametrize("rate", [10.0, 50.0])
+def test_ten_swaps_in_lock_step(rate: float, kept: Path) -> None:
+    """As the machine can: no failure, no plan that cannot be flown."""
+    names, out = ten(), kept / f"lock-step-{rate:.0f}.json"
+    flight = once(out, lambda: fly(rate, EMPTY, names, kept / "runs", names, speed="max"))
+    assert [done for _, done, _, _ in flight["answers"]] == [True] * SWAPS
+    assert set(names) <= set(flight["flew"]) and flight["failed"] == 0 and not flight["deaths"]
+    assert flight["ended"][-1].endswith("stopped by the operator")
+
+
+@pytest.mark.parametrize("rate", [10.0, 50.0])
+@pytest.mark.parametrize("preloaded", [False, True])
+def test_ten_swaps_in_one_flight(rate: float, preloaded: bool, kept: Path) -> None:
+    names = ten()
+    swapped, empty = pair(kept, rate, names if preloaded else [], names)
+    assert [(name, done) for name, done, _, _ in swapped["answers"]] == [(name, True) for name in names]
+    assert set(names) <= set(swapped["flew"]) and swapped["failed"] == 0 and not swapped["deaths"]
+    assert swapped["late"] <= empty["late"]
+
+
+def test_bad_bundles_are_refused_while_flying(kept: Path) -> None:
+    names = [corrupt(kept), "pendulum-expert", "no-such", "crazyflie-deqmpc-nn"]
+    flight = once(kept / "refused.json", lambda: fly(10.0, "goal-mpc", names, kept / "runs", []))
+    assert [done for _, done, _, _ in flight["answers"]] == [False, False, False, True]
+    assert set(flight["flew"]) == {"goal-mpc", "crazyflie-deqmpc-nn"} and flight["failed"] == 0
+
+
+def test_latency_compensation_and_rates_are_measured(kept: Path) -> None:
+    out = kept / "latency.json"
+    if not out.exists():
+        command = [sys.executable, "tools/measure_latency.py", "--episodes", "20", "--json", str(out)]
+        subprocess.run(command, cwd=ROOT, check=True)
+    cases = json.loads(out.read_text())["cases"]
+    by_rate = {c["rate"]: c for c in cases if c["compute"] == 0.0 and c["latency"] == 0.010}
+    assert by_rate[50.0]["return"] > 0.98 * by_rate[10.0]["return"]
+    assert by_rate[100.0]["return"] > 0.98 * by_rate[10.0]["return"]
+    pairs: dict[tuple[float, ...], dict[bool, float]] = {}
+    for case in cases:
+        key = case["rate"], case["compute"], case["latency"]
+        pairs.setdefault(key, {})[case["compensate"]] = case["tracking_mm"]
+    compared = [found for found in pairs.values() if len(found) == 2]
+    assert len(compared) >= 4
+    assert all(found[True] <= 1.05 * found[False] for found in compared)
