@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from deqmpc_core import load_policy, load_task
+from deqmpc_core.flight import CommanderConfig
 from deqmpc_sim.firmware import TruthConfig
 from deqmpc_sim.in_process import fly_episode
 
@@ -32,8 +33,8 @@ class Case:
 
 CASES = (
     *(Case(rate, 0.0, 0.010, True) for rate in (10.0, 50.0, 100.0)),
-    *(Case(10.0, compute, latency, on) for compute, latency in ((0.04, 0.01), (0.08, 0.01), (0.0, 0.05),
-                                                              (0.06, 0.05)) for on in (True, False)),
+    *(Case(10.0, compute, latency, on) for compute, latency in ((0.06, 0.05), (0.08, 0.01), (0.0, 0.05),
+                                                              (0.04, 0.01)) for on in (True, False)),
     *(Case(50.0, compute, latency, on) for compute, latency in ((0.02, 0.01), (0.02, 0.05))
       for on in (True, False)),
 )  # fmt: skip
@@ -43,8 +44,6 @@ def measure(case: Case, policy: str, episodes: int, steps: int, seed: int) -> di
     """Means over the episodes."""
     task = load_task("crazyflie")
     pilot, truth = load_policy(policy, task="crazyflie"), TruthConfig(mocap_latency=case.latency)
-    from deqmpc_core.flight import CommanderConfig
-
     commander = CommanderConfig(rate=max(50.0, case.rate))
     flights = [
         fly_episode(task, pilot, truth, seed, k, commander, steps=steps, land=False, rate=case.rate,
@@ -67,11 +66,12 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--cases", type=int, default=len(CASES), help="only the first so many")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for case in CASES:
+    for case in CASES[: options.cases]:
         found = measure(case, options.policy, options.episodes, options.steps, options.seed)
         rows.append({**asdict(case), **found})
         print(json.dumps(rows[-1]), flush=True)

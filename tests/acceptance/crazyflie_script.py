@@ -4,7 +4,7 @@ cmdFullState, lands; prints heights [m] as JSON."""
 import json
 
 import numpy as np
-from crazyflie_py import Crazyswarm
+from crazyflie_py import Crazyswarm  # pyright: ignore[reportMissingImports]
 
 RATE, HEIGHT, RISE = 30.0, 0.5, 0.3
 

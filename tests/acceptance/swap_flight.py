@@ -108,13 +108,19 @@ class Passenger:
 
 
 def fly(
-    rate: float, first: str, names: list[str], runs: Path, preload: list[str], ticks: int = 0
+    rate: float,
+    first: str,
+    names: list[str],
+    runs: Path,
+    preload: list[str],
+    ticks: int = 0,
+    speed: str = "realtime",
 ) -> dict[str, Any]:
     """The figures of one flight that begins with the policy `first`; it ends after `names`, or after so many
     ticks."""
     domain = take_domain(None)
     os.environ["ROS_DOMAIN_ID"] = str(domain.number)
-    settings = RunSettings(first, "crazyflie", 3, 1, "realtime", LONGEST, 0.1, False, (), rate=rate)
+    settings = RunSettings(first, "crazyflie", 3, 1, speed, LONGEST, 0.1, False, (), rate=rate)
     directory = new_run_directory(runs)
     more = directory / "more.yaml"
     more.write_text(yaml.safe_dump({topics.POLICY_NODE: {"ros__parameters": {"preload": preload or [""]}}}))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kept import ROOT, kept_under, once
 
 pytestmark = pytest.mark.accept
@@ -108,26 +109,22 @@ def test_twenty_kills_of_the_recorder(kept: Path, domain: int, tmp_path: Path) -
 
 
 LAUNCH = ("-c", "import sys; from ros2cli.cli import main; sys.exit(main())", "launch", "deqmpc")
-SIMULATOR = ("-m", "deqmpc_sim.nodes.simulator", "--ros-args", "--params-file", str(ROOT / "config/sim.yaml"))
+SIM_YAML = ROOT / "config" / "sim.yaml"
+SIMULATOR = ("-m", "deqmpc_sim.nodes.simulator", "--ros-args")
 STEPS = 50
 
 
-def flight(bridge: bool) -> dict[str, Any]:
+def flight(director: Any, bridge: bool) -> dict[str, Any]:
     """One episode of whatever runs in this domain, asked for as a user does; the referee's verdict."""
-    from deqmpc.session.director import Director
     from deqmpc.session.track import Track
     from deqmpc_policy_node import topics
 
     names = {topics.POLICY_NODE, topics.COMMANDER_NODE, topics.RECORDER_NODE}
-    director, track = Director(lambda: None, lock_step=False), Track(3, 0)
-    try:
-        wanted = names | ({topics.MOCAP_BRIDGE_NODE} if bridge else set())
-        assert director.until(lambda: director.listening(wanted), 240.0), "not all nodes came up"
-        director.start(director.reset(track, 60.0), STEPS, 0.1, 120.0)
-        assert director.until(lambda: track.verdict is not None, 180.0), track.happened
-        director.until(lambda: director.bags >= 1, 30.0)
-    finally:
-        director.close()
+    wanted, track = names | ({topics.MOCAP_BRIDGE_NODE} if bridge else set()), Track(3, 0)
+    assert director.until(lambda: director.listening(wanted), 600.0), "not all nodes came up"
+    director.start(director.reset(track, 60.0), STEPS, 0.1, 120.0)
+    assert director.until(lambda: track.verdict is not None, 300.0), track.happened
+    director.until(lambda: director.bags >= 1, 200.0)
     assert track.verdict is not None
     return {
         "failure": track.verdict.failure, "steps": track.flown, "phase": track.phase,
@@ -135,22 +132,43 @@ def flight(bridge: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def launched(file: str, folder: Path, *words: str, outside: bool = False) -> dict[str, Any]:
-    """The real `ros2 launch` with a whole flight; Ctrl-C ends it. outside: the simulator runs beside it."""
-    begun = [started(*SIMULATOR)] if outside else []
-    bag = folder / "bag"
+def configured(source: str, folder: Path, lock_step: bool) -> Path:
+    """A parameter file of config/; in lock-step every node waits for simulated time."""
+    sections = yaml.safe_load((ROOT / "config" / source).read_text())
+    server = sections.setdefault("crazyflie_server", yaml.safe_load(SIM_YAML.read_text())["crazyflie_server"])
+    server["ros__parameters"] |= {"speed": "max" if lock_step else "realtime", "policy_steps": STEPS}
+    for name in ("deqmpc_policy", "deqmpc_commander"):
+        sections[name]["ros__parameters"]["use_sim_time"] = lock_step
+    path = folder / "parameters.yaml"
+    path.write_text(yaml.safe_dump(sections))
+    return path
+
+
+def launched(name: str, folder: Path, *words: str, lock_step: bool) -> dict[str, Any]:
+    """The real `ros2 launch` with a whole flight; Ctrl-C ends it. On hardware's side of the world the
+    simulator runs beside it."""
+    from deqmpc.session.director import Director
+
+    file, source = f"{name}.launch.py", {"sim": "sim.yaml", "bringup_hw": "hw.yaml"}[name]
     shown = subprocess.run([sys.executable, *LAUNCH, file, "--show-args"], check=True, capture_output=True)
     assert b"'pose_source':" in shown.stdout
-    begun.append(started(*LAUNCH, file, "policy:=goal-mpc", f"bag:={bag}", *words))
+    config, bag = configured(source, folder, lock_step), folder / "bag"
+    begun, director = [], Director(lambda: None, lock_step)
     try:
-        result = flight(bridge="bridge:=true" in words or outside)
+        if name == "bringup_hw":
+            begun.append(started(*SIMULATOR, "--params-file", str(config)))
+            assert director.until(director._reset.service_is_ready, 600.0)
+        begun.append(started(*LAUNCH, file, "policy:=goal-mpc", f"bag:={bag}", f"config:={config}", *words))
+        result = flight(director, "bridge:=true" in words)
     finally:
-        os.killpg(begun[-1].pid, signal.SIGINT)
-        result_code = begun[-1].wait(60)
-        for process in begun[:-1]:
-            process.terminate()
-            process.wait(60)
-    return {**result, "status": result_code, "topics": sorted(recorded(bag))}
+        director.close()
+        statuses = [ended(process) for process in reversed(begun)]
+    return {**result, "status": statuses[0], "topics": recorded(bag)}
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    os.killpg(process.pid, signal.SIGINT)
+    return process.wait(120)
 
 
 def recorded(bag: Path) -> dict[str, int]:
@@ -160,31 +178,25 @@ def recorded(bag: Path) -> dict[str, int]:
         return {c.topic: c.msgcount for c in reader.connections if c.msgcount}
 
 
-FILES = {
-    "sim": ("sim.launch.py", (), False),
-    "sim_bridge_named": ("sim.launch.py", ("pose_source:=named_pose_array", "record:=true"), False),
-    "hardware": ("bringup_hw.launch.py", ("bridge:=true",), True),
+CASES = {
+    "sim": ("sim", (), True),
+    "bringup_hw": ("bringup_hw", ("bridge:=true",), True),
+    "named_pose_array": ("sim", ("pose_source:=named_pose_array",), False),
+    "crazyflie_py": ("sim", ("commander:=crazyflie_py",), False),
 }
+"""Launch file, arguments, lock-step: where it can be, so that a busy machine does not matter."""
 SEEN = {"/rigid_bodies", "/cf1/cmd_full_state", "/deqmpc/plan", "/deqmpc/estimate", "/deqmpc/flight_state",
         "/deqmpc_policy/solve_info", "/cf1/status", "/diagnostics"}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", CASES)
 def test_ros2_launch_flies(name: str, kept: Path, domain: int, tmp_path: Path) -> None:
-    needs("launch", "launch_ros", "ros2launch")
-    file, words, outside = FILES[name]
-    told = once(kept / f"launch-{name}.json", lambda: launched(file, tmp_path, *words, outside=outside))
+    file, words, lock_step = CASES[name]
+    needs("launch", "launch_ros", "ros2launch", *(["crazyflie_py"] if name == "crazyflie_py" else []))
+    told = once(kept / f"launch-{name}.json", lambda: launched(file, tmp_path, *words, lock_step=lock_step))
     assert not told["failure"] and told["steps"] >= STEPS and told["phase"] == "LANDED"
     assert set(told["topics"]) >= SEEN and told["bags"] >= 1
-    assert ("/poses" in told["topics"]) == (name != "sim")
-
-
-def test_the_commander_flies_through_crazyflie_py(kept: Path, domain: int, tmp_path: Path) -> None:
-    """The launch argument commander:=crazyflie_py, with Crazyswarm2's own class."""
-    needs("launch", "launch_ros", "ros2launch", "crazyflie_py")
-    words = ("commander:=crazyflie_py",)
-    told = once(kept / "launch-crazyflie_py.json", lambda: launched("sim.launch.py", tmp_path, *words))
-    assert not told["failure"] and told["steps"] >= STEPS and told["phase"] == "LANDED"
+    assert name not in ("bringup_hw", "named_pose_array") or told["topics"]["/poses"] > 100
 
 
 def test_a_script_of_crazyswarm2_flies_the_simulator(kept: Path, domain: int) -> None:

@@ -55,6 +55,16 @@ def pair(kept: Path, rate: float, preload: list[str], names: list[str]) -> Pair:
 
 
 @pytest.mark.parametrize("rate", [10.0, 50.0])
+def test_ten_swaps_in_lock_step(rate: float, kept: Path) -> None:
+    """As the machine can: no failure, no plan that cannot be flown."""
+    names, out = ten(), kept / f"lock-step-{rate:.0f}.json"
+    flight = once(out, lambda: fly(rate, EMPTY, names, kept / "runs", names, speed="max"))
+    assert [done for _, done, _, _ in flight["answers"]] == [True] * SWAPS
+    assert set(names) <= set(flight["flew"]) and flight["failed"] == 0 and not flight["deaths"]
+    assert flight["ended"][-1].endswith("stopped by the operator")
+
+
+@pytest.mark.parametrize("rate", [10.0, 50.0])
 @pytest.mark.parametrize("preloaded", [False, True])
 def test_ten_swaps_in_one_flight(rate: float, preloaded: bool, kept: Path) -> None:
     names = ten()

@@ -1,6 +1,8 @@
 """Transitions that fail say why and leave the node where it was; deactivate lands; cleanup leaves nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import rclpy
@@ -95,7 +97,7 @@ def test_a_transition_out_of_turn_is_refused(node: ManagedNode) -> None:
     """rclpy raises in the service's callback, which would end the process."""
     request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
     for wrong in (request, ChangeState.Request(transition=Transition(label="no-such"))):
-        handle = node._service_change_state.callback
+        handle: Any = node._service_change_state.callback
         assert not handle(wrong, ChangeState.Response()).success
     assert node.state == State.PRIMARY_STATE_UNCONFIGURED
 
@@ -125,7 +127,7 @@ def test_deactivate_lands_before_it_succeeds(
 ) -> None:
     monkeypatch.setattr(commander_node, "LAND_GRACE", -1.5)
     spinner = Spinner(node, Interrupt())
-    parameters = CommanderParameters(**vars(declare(node, CommanderParameters)) | {"check_firmware": "off"})
+    parameters = replace(declare(node, CommanderParameters), check_firmware="skip")
 
     def build() -> commander_node.CommanderNode:
         return commander_node.CommanderNode(node, spinner, parameters, CommanderConfig(land_limit=2.0))

@@ -4,6 +4,9 @@ Both launch files take the same arguments; they differ in what stands for the wo
 Crazyswarm2's server with motion capture.
 """
 
+# pyright: reportMissingImports=false
+# The packages launch and launch_ros come with a full ROS 2 only.
+
 import json
 import tempfile
 from collections.abc import Sequence
@@ -49,6 +52,13 @@ PARAMETERS = {  # argument: the parameter it sets, when it is given
     **{name: name for name in ("robot", "task", "policy", "pose_source", "pose_topic", "body")},
     "commander": "link",
 }
+ENCLAVES = {  # of config/sros2/policies.xml; without effect while security is off
+    POLICY_NODE: "/deqmpc/policy",
+    COMMANDER_NODE: "/deqmpc/commander",
+    RECORDER_NODE: "/deqmpc/recorder",
+    MOCAP_BRIDGE_NODE: "/deqmpc/mocap_bridge",
+    SERVER_NODE: "/deqmpc/server",
+}
 
 
 def arguments(config: str, **changed: str) -> list[DeclareLaunchArgument]:
@@ -72,6 +82,7 @@ def node(package: str, executable: str, name: str, *parameters: dict[str, Any], 
         executable=executable,
         name=name,
         parameters=[LaunchConfiguration("config"), Given(name), *parameters],
+        ros_arguments=["--enclave", ENCLAVES[name]],
         output="screen",
         **options,
     )

@@ -9,7 +9,7 @@ from deqmpc_core.bag_metadata import ACTIVE
 from deqmpc_core.errors import ConfigError
 from deqmpc_policy_node.bag import BagWriter
 from deqmpc_policy_node.definitions import message_definition, type_hash
-from deqmpc_policy_node.flight_watch import FlightWatch
+from deqmpc_policy_node.flight_watch import QUIET, FlightWatch
 from deqmpc_policy_node.topics import DIAGNOSTICS
 
 FLUSH_PERIOD = 0.5
@@ -106,6 +106,11 @@ class FlightBags:
             self._guard(self._finish)
         if self._bag is None and self.watch.wanted and not self.fault:
             self._guard(lambda: self._open(self._next_directory()))
+
+    @property
+    def behind(self) -> bool:
+        """In lock-step messages may still be on their way when everything else has ended."""
+        return self.watch.lock_step and self._bag is not None and self._quiet < QUIET
 
     def close(self) -> None:
         """Finish the bag that is open."""

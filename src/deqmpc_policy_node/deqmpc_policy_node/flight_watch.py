@@ -55,6 +55,11 @@ class FlightWatch:
             self._aloft, self.wanted = False, True
         self._step = stamp
 
+    @property
+    def lock_step(self) -> bool:
+        """Steps of simulated time have been seen."""
+        return self._step >= 0
+
     def turn(self, t: float, quiet: int) -> bool:
         """True once when the open bag is to be closed; `wanted` says whether the next begins at once.
 
@@ -72,6 +77,6 @@ class FlightWatch:
     def _over(self, t: float, quiet: int) -> bool:
         if self._deadline is None:
             return False
-        if self._step < 0:
+        if not self.lock_step:
             return t >= self._deadline
         return quiet >= (QUIET if self._judged else LONG_QUIET)

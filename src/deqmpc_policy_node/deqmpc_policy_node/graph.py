@@ -22,7 +22,17 @@ from deqmpc_policy_node.firmware_check import SERVICE as SERVER_PARAMETERS
 from deqmpc_policy_node.nodes.mocap_bridge import BridgeParameters
 from deqmpc_policy_node.nodes.recorder import RecorderParameters
 from deqmpc_policy_node.tables import table
-from deqmpc_policy_node.topics import COMMANDER_NODE, MOCAP_BRIDGE_NODE, POLICY_NODE, RECORDER_NODE
+from deqmpc_policy_node.topics import (
+    COMMANDER_NODE,
+    DIAGNOSTICS,
+    EMERGENCY_SERVICE,
+    MOCAP_BRIDGE_NODE,
+    PLAN_REQUEST,
+    POLICY_NODE,
+    POSES,
+    RECORDER_NODE,
+    START_SERVICE,
+)
 
 SERVER = "crazyflie_server"
 NODES = (POLICY_NODE, COMMANDER_NODE, RECORDER_NODE, MOCAP_BRIDGE_NODE, SERVER)
@@ -33,7 +43,9 @@ ENCLAVES = {
 PARAMETERS = {RECORDER_NODE: RecorderParameters, MOCAP_BRIDGE_NODE: BridgeParameters}
 """Those of policy and commander are in docs/nodes.md."""
 
-OWN = re.compile(r"/(rosout|parameter_events|.*/(describe|get|list|set)_parameter.*|.*/get_type_description)$")
+OWN = re.compile(
+    r"/(rosout|parameter_events|.*/(describe|get|list|set)_parameter.*|.*/get_type_description)$"
+)
 """What every node has; the table leaves it out."""
 
 STILL = 3.0
@@ -65,9 +77,21 @@ def look(node: Node) -> Graph | None:
     if not set(NODES) <= set(node.get_node_names()):
         return None
     try:
-        return completed({name: _ends(node, name) for name in NODES})
+        graph = {name: _ends(node, name) for name in NODES}
     except RuntimeError:  # a node that is known by name only, so far
         return None
+    return completed(graph) if _started(graph) else None
+
+
+def _started(graph: Graph) -> bool:
+    """Each node has what it makes last."""
+    return (
+        PLAN_REQUEST in graph[POLICY_NODE].subscribes
+        and {START_SERVICE, EMERGENCY_SERVICE} <= set(graph[COMMANDER_NODE].offers)
+        and DIAGNOSTICS in graph[RECORDER_NODE].publishes
+        and POSES in graph[MOCAP_BRIDGE_NODE].publishes
+        and f"/{SERVER}/reset" in graph[SERVER].offers
+    )
 
 
 def _ends(node: Node, name: str) -> Ends:
@@ -168,7 +192,7 @@ def main(arguments: list[str]) -> int:
     places = [Path(argument) for argument in arguments if argument != "--check"]
     rclpy.init(args=[])
     try:
-        graph = settled(Node("deqmpc_graph"), 120.0)
+        graph = settled(Node("deqmpc_graph"), 300.0)
     finally:
         rclpy.try_shutdown()
     fresh = (page(places[0].read_text(), graph), policies(graph))

@@ -15,7 +15,7 @@ from deqmpc_core.mpc.residuals import residuals
 from deqmpc_core.tasks import Task
 from deqmpc_core.types import Plan, Status
 from deqmpc_policy_node.clock import TimeBase, nanoseconds
-from deqmpc_policy_node.convert import WORLD, array, header, point, vector
+from deqmpc_policy_node.convert import WORLD, PlanDetails, array, header, point, vector
 
 _USUAL = (Status.CONVERGED.code, Status.BUDGET_SPENT.code)
 
@@ -35,6 +35,24 @@ class TickStory(NamedTuple):
 def failed(packet: PlanPacket) -> bool:
     """Whether the plan cannot be flown or the solver gave up."""
     return packet.fault() is not None or packet.status not in _USUAL
+
+
+def plan_details(pilot: Pilot, task: Task, policy: str, warm: bool, tick_ms: float) -> PlanDetails:
+    """What Plan.msg tells of the pilot's last tick beside the packet; policy: name of who made it."""
+    plan, times = pilot.plan, pilot.times
+    if plan is None:
+        raise RuntimeError("a packet without a plan")
+    return PlanDetails(
+        policy=policy,
+        x=plan.x[0].double().numpy(),
+        u=plan.u[0].double().numpy(),
+        waypoints=plan.theta[0, :, :3].double().numpy() + task.origin.numpy(),
+        warm=warm,
+        violation=_last(getattr(plan.info, "violation", None)),
+        network_ms=times.network,
+        solver_ms=times.solver,
+        tick_ms=tick_ms,
+    )
 
 
 def solve_info(

@@ -27,7 +27,8 @@ SILENCE = 40.0
 ON_THE_WAY = 90.0
 """Most that take-off, the way to the start and the landing may take [s]."""
 
-BAG_TIMEOUT = 5.0
+BAG_TIMEOUT = 30.0
+"""s a recorder that lags behind lock-step gets to close the bag of a flight."""
 
 
 class ProcessDied(DeqmpcError):

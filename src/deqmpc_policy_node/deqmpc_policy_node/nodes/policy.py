@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 from collections import deque
 from dataclasses import MISSING, dataclass
 
@@ -15,7 +16,7 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from visualization_msgs.msg import MarkerArray
 
-from deqmpc_core.flight import FlightPhase, FrameLog, PlanPacket, PoseSample, StateEstimator
+from deqmpc_core.flight import Estimate, FlightPhase, FrameLog, PlanPacket, PoseSample, StateEstimator
 from deqmpc_core.flight.latency import LatencyCompensation
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.tasks import Task, load_task
@@ -31,7 +32,7 @@ from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.process import Spinner
 from deqmpc_policy_node.qos import LATCHED, PLANS
-from deqmpc_policy_node.reports import TickStory, failed, solve_info
+from deqmpc_policy_node.reports import TickStory, failed, plan_details, solve_info
 from deqmpc_policy_node.swap import Preparation
 from deqmpc_policy_node.tick_record import TickGrid, TickRecord
 
@@ -209,12 +210,26 @@ class PolicyNode:
             self.node.get_logger().warning("no pose yet, no plan", throttle_duration_sec=1.0)
             return
         warm, compute = self._pilot.plan is not None, self._latency.expected
-        packet = self._pilot.tick(estimate, estimate.stamp)
-        details = self._details(warm, 1e3 * (time.perf_counter() - began))
+        packet = self._planned(estimate)
+        if packet is None:
+            return
+        took = 1e3 * (time.perf_counter() - began)
+        details = plan_details(self._pilot, self._task, self._live.name, warm, took)
         self._plans.publish(plan_message(packet, details, self._base))
         story = self._story(details, began, 1e3 * self._estimator.age(t), 1e3 * compute)
         self._record.add(story.tick_ms, story.pose_age_ms, skipped + story.late, failed(packet))
         self._report(packet, t, details, story)
+
+    def _planned(self, estimate: Estimate) -> PlanPacket | None:
+        """The plan; None when the policy failed in a way that nobody thought of: the next tick starts cold,
+        and until then the commander flies on the plan before."""
+        try:
+            return self._pilot.tick(estimate, estimate.stamp)
+        except Exception:
+            self.node.get_logger().error(f"no plan: {traceback.format_exc()}", throttle_duration_sec=1.0)
+            self._pilot.reset()
+            self._record.add(float("nan"), 1e3 * estimate.age, 0, failed=True)
+            return None
 
     def _story(self, details: PlanDetails, began: float, age_ms: float, compute_ms: float) -> TickStory:
         """The plan is out: how long that took, and what fell due meanwhile."""
@@ -237,24 +252,6 @@ class PolicyNode:
         self._paths.publish(path_message(packet, self._base))
         self._waypoints.publish(markers.waypoints(details.waypoints, self._base, packet.stamp))
         self._live.show_moving(t)
-
-    def _details(self, warm: bool, tick_ms: float) -> PlanDetails:
-        plan, times = self._pilot.plan, self._pilot.times
-        if plan is None:
-            raise RuntimeError("a packet without a plan")
-        theta = plan.theta[0, :, :3].double().numpy() + self._task.origin.numpy()
-        violation = getattr(plan.info, "violation", None)
-        return PlanDetails(
-            policy=self._live.name,
-            x=plan.x[0].double().numpy(),
-            u=plan.u[0].double().numpy(),
-            waypoints=theta,
-            warm=warm,
-            violation=float("nan") if violation is None else float(violation.reshape(-1)[-1]),
-            network_ms=times.network,
-            solver_ms=times.solver,
-            tick_ms=tick_ms,
-        )
 
     def _health(self) -> Health:
         """What /diagnostics tells."""

@@ -24,6 +24,9 @@ from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.process import Spinner, run
 
 REPORT_PERIOD = 1.0
+DRAIN_TIME = 5.0
+"""s at most between the signal to end and the end of the bag; less than who sends it waits."""
+
 IGNORED = ("/parameter_events", "/rosout")
 
 
@@ -47,8 +50,8 @@ class RecorderParameters:
 class Recorder:
     """Subscribes to topics as they appear and hands the raw bytes to the bags."""
 
-    def __init__(self, node: Node, parameters: RecorderParameters) -> None:
-        self.node = node
+    def __init__(self, node: Node, parameters: RecorderParameters, spinner: Spinner) -> None:
+        self.node, self._spinner = node, spinner
         self._wanted = {name.strip() for name in parameters.topics.split(",") if name.strip()}
         provenance = _provenance(parameters.provenance)
         self._bags = FlightBags(Path(parameters.directory), provenance, parameters.bag_per_flight)
@@ -73,7 +76,11 @@ class Recorder:
             self._report()
 
     def close(self) -> None:
-        """Finish the bag and say where the bags are."""
+        """Take what is still on its way in lock-step, finish the bag and say where the bags are."""
+        deadline = time.monotonic() + DRAIN_TIME
+        while self._bags.behind and time.monotonic() < deadline:
+            self._spinner.once(0.02)
+            self._bags.tend(time.monotonic())
         count = self._bags.message_count
         self._bags.close()
         for path in self._bags.finished:
@@ -155,8 +162,7 @@ def _provenance(text: str) -> dict[str, str]:
 
 
 def _build(node: Node, spinner: Spinner) -> Recorder:
-    del spinner
-    return Recorder(node, declare(node, RecorderParameters))
+    return Recorder(node, declare(node, RecorderParameters), spinner)
 
 
 def main() -> None:
