@@ -1,4 +1,4 @@
-"""What plan rate, late plans and late poses do to a flight, with and without latency compensation.
+"""What plan rate, late plans and late poses do to a flight, with each kind of latency compensation.
 
     .venv/bin/python tools/measure_latency.py --episodes 20 --json latency.json
 
@@ -17,6 +17,7 @@ import torch
 
 from deqmpc_core import load_policy, load_task
 from deqmpc_core.flight import CommanderConfig
+from deqmpc_core.flight.latency import MODES
 from deqmpc_sim.firmware import TruthConfig
 from deqmpc_sim.in_process import fly_episode
 
@@ -28,15 +29,14 @@ class Case:
     rate: float
     compute: float
     latency: float
-    compensate: bool
+    compensate: str
 
 
 CASES = (
-    *(Case(rate, 0.0, 0.010, True) for rate in (10.0, 50.0, 100.0)),
-    *(Case(10.0, compute, latency, on) for compute, latency in ((0.06, 0.05), (0.08, 0.01), (0.0, 0.05),
-                                                              (0.04, 0.01)) for on in (True, False)),
-    *(Case(50.0, compute, latency, on) for compute, latency in ((0.02, 0.01), (0.02, 0.05))
-      for on in (True, False)),
+    *(Case(rate, 0.0, 0.010, "pose_age") for rate in (10.0, 50.0, 100.0)),
+    *(Case(10.0, compute, latency, mode) for compute, latency in ((0.06, 0.05), (0.08, 0.01))
+      for mode in MODES),
+    *(Case(50.0, 0.02, 0.05, mode) for mode in MODES),
 )  # fmt: skip
 
 

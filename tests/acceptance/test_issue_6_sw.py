@@ -90,10 +90,10 @@ def test_latency_compensation_and_rates_are_measured(kept: Path) -> None:
     by_rate = {c["rate"]: c for c in cases if c["compute"] == 0.0 and c["latency"] == 0.010}
     assert by_rate[50.0]["return"] > 0.98 * by_rate[10.0]["return"]
     assert by_rate[100.0]["return"] > 0.98 * by_rate[10.0]["return"]
-    pairs: dict[tuple[float, ...], dict[bool, float]] = {}
+    late: dict[tuple[float, ...], dict[str, float]] = {}
     for case in cases:
         key = case["rate"], case["compute"], case["latency"]
-        pairs.setdefault(key, {})[case["compensate"]] = case["tracking_mm"]
-    compared = [found for found in pairs.values() if len(found) == 2]
-    assert len(compared) >= 4
-    assert all(found[True] <= 1.05 * found[False] for found in compared)
+        late.setdefault(key, {})[case["compensate"]] = case["tracking_mm"]
+    compared = [found for found in late.values() if len(found) == 3]
+    assert len(compared) == 3
+    assert all(found["pose_age"] <= 1.05 * found["none"] for found in compared)

@@ -189,7 +189,9 @@ def moving(until: float) -> StateEstimator:
 
 def test_compensation_plans_for_the_time_the_plan_is_out() -> None:
     estimator, t = moving(1.0), 1.04
-    on, off = LatencyCompensation(), LatencyCompensation(enabled=False)
+    on, off = LatencyCompensation("pose_age_and_compute"), LatencyCompensation("none")
+    age = LatencyCompensation()
+    age.took(0.03)
     for _ in range(60):
         on.took(0.03)
         off.took(0.03)
@@ -198,6 +200,10 @@ def test_compensation_plans_for_the_time_the_plan_is_out() -> None:
     assert ahead.stamp == pytest.approx(1.07, abs=1e-4) and behind.stamp == t
     assert ahead.position[0] == pytest.approx(1.07, abs=5e-3)
     assert behind.position[0] == pytest.approx(0.99, abs=5e-3) and behind.age == pytest.approx(0.05)
+    seen = age.look(estimator, t)
+    assert seen is not None and seen.stamp == t and seen.position[0] == pytest.approx(1.04, abs=5e-3)
+    with pytest.raises(ConfigError, match="latency_compensation must be one of"):
+        LatencyCompensation("always")
     on.took(100.0)
     assert on.expected < 0.06, "a stall is not planned for"
     assert LatencyCompensation().look(StateEstimator(), 0.0) is None

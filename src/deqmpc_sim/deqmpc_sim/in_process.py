@@ -91,13 +91,13 @@ def fly_episode(
     time_limit: float = 120.0,
     rate: float = 0.0,
     compute: float = 0.0,
-    compensate: bool = True,
+    compensate: str = "pose_age",
 ) -> Flight:
     """Take off, go to the episode's start, let the policy fly `steps` periods (the task's number by default),
     land.
 
     rate: plans a second, 0: one a period of the task. compute [s]: how long a plan takes from its tick to the
-    commander; compensate: whether the pilot predicts the state over that and over the age of the newest pose.
+    commander; compensate: what the pilot predicts the state over (flight.latency.MODES).
     world: a prepared one (with faults) instead of World(task, truth, seed, episode). land=False ends with the
     policy's flight. time_limit [s] bounds the whole.
     """
@@ -121,7 +121,7 @@ class _Timing:
 
     period: float
     compute: float
-    compensate: bool
+    compensate: str
 
 
 class _Cockpit:
@@ -145,7 +145,8 @@ class _Cockpit:
         self._log = FlightLog()
         self._timing, self._coming = timing, deque[tuple[float, PlanPacket]]()
         self._latency = LatencyCompensation(timing.compensate, timing.period)
-        self._latency.expected = timing.compute
+        if timing.compensate == "pose_age_and_compute":
+            self._latency.expected = timing.compute
         plans = round(steps * period / timing.period)
         commander.start(FlightRequest(world.start, plans, timing.period))
 

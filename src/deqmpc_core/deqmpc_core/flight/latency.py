@@ -2,32 +2,41 @@
 
 from dataclasses import replace
 
+from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight.estimator import Estimate, StateEstimator
 
 _MEMORY = 0.2  # share of a new measurement in the expected compute time
 
 
-class LatencyCompensation:
-    """Predicts the state to the time at which the plan will be out.
+MODES = ("none", "pose_age", "pose_age_and_compute")
+"""What the state is predicted over: nothing, the newest pose's age, that and the time planning takes."""
 
-    On: by the newest pose's age plus the compute time expected from the last ticks, so a tick at t plans for
-    t + expected. Off: the state of the newest pose is taken for that at t.
+
+class LatencyCompensation:
+    """Predicts the state to the time for which a tick at t plans.
+
+    "none": the state of the newest pose is taken for that at t. "pose_age": the state at t. With the compute
+    time, expected from the last ticks: the state at t + expected, when the plan will be out.
     """
 
-    def __init__(self, enabled: bool = True, most: float = 0.1) -> None:
-        """most [s]: compute times beyond it (a machine that stalled) are not planned for."""
-        self.enabled, self._most = enabled, most
+    def __init__(self, mode: str = "pose_age", most: float = 0.1) -> None:
+        """mode: of MODES; most [s]: compute times beyond it (a machine that stalled) are not planned for."""
+        if mode not in MODES:
+            raise ConfigError(f"latency_compensation must be one of {', '.join(MODES)}, got '{mode}'")
+        self.mode, self._most = mode, most
         self.expected = 0.0
         """Seconds from the start of a tick to its plan."""
 
     def took(self, seconds: float) -> None:
         """A tick took so long; the expectation follows slowly, for plans must not jump in time."""
+        if self.mode != "pose_age_and_compute":
+            return
         self.expected += _MEMORY * (min(max(seconds, 0.0), self._most) - self.expected)
 
     def look(self, estimator: StateEstimator, t: float) -> Estimate | None:
         """The state to plan from at a tick at t [s], its stamp the time to plan for; None before the first
         pose."""
-        if self.enabled:
+        if self.mode != "none":
             return estimator.estimate(t + self.expected)
         seen = estimator.estimate(t)
         if seen is None:

@@ -60,8 +60,8 @@ class PolicyParameters:
     preload: tuple[str, ...] = option(
         ("",), "policies to check and keep ready at configure, so that a swap to one of them is immediate"
     )
-    latency_compensation: bool = option(
-        True, "plan from the state predicted by the age of the newest pose plus the time that planning takes"
+    latency_compensation: str = option(
+        "pose_age", "what the state is predicted over: none, pose_age or pose_age_and_compute"
     )
     u_max: float = option(
         0.0, "largest magnitude of a control, the control's unit; 0: the task's own", (0.0, 1e6), False
