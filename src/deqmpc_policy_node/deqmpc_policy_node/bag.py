@@ -53,7 +53,7 @@ class BagWriter:
         self._writer = Writer(cast(IO[Any], self._stream), compression=CompressionType.ZSTD)
         self._writer.start(profile="ros2", library="deqmpc")
         self._topics: dict[str, _Topic] = {}
-        self._first = self._last = 0
+        self._first = self._last = self._topics_told = 0
         self._provenance = dict(provenance)
         self._write_metadata()
 
@@ -99,9 +99,10 @@ class BagWriter:
         topic.count += 1
 
     def flush(self) -> None:
-        """End the chunk and bring metadata.yaml up to date."""
+        """End the chunk; tell metadata.yaml of new topics. Its counts wait for the end: they cost more than
+        the chunk, and `deqmpc data repair` counts anew."""
         self._writer.flush()
-        if not self.full:
+        if not self.full and len(self._topics) != self._topics_told:
             self._write_metadata()
 
     def close(self) -> Path:
@@ -124,3 +125,4 @@ class BagWriter:
         temporary = self._active / f"{METADATA}.new"
         temporary.write_text(yaml.safe_dump(document, sort_keys=False))
         temporary.rename(self._active / METADATA)
+        self._topics_told = len(self._topics)
