@@ -9,8 +9,6 @@ from deqmpc_sim.in_process import fly_episode
 from deqmpc_sim.radio import RadioConfig
 from deqmpc_sim.world import World
 
-LATE = (0.0, 0.02, 0.1, 0.3)
-
 
 def handed_over(world: World, flying, holding, land_first: bool, late: float | None) -> list[float]:
     """Heights over 0.4 s from the hand-over on; `late` [s] after it one more setpoint arrives."""
