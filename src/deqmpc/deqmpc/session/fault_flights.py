@@ -5,6 +5,7 @@ processes of its own, and so that nothing of a killed one lingers in the graph, 
 of this process that ends with it.
 """
 
+import math
 import multiprocessing
 import shutil
 import traceback
@@ -33,6 +34,7 @@ from deqmpc_policy_node.topics import COMMANDER_NODE
 STEPS = 60
 """Policy periods a flight, unless --steps says otherwise: the fault strikes half-way."""
 CLOSING = 30.0
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,17 @@ def _child(pipe: Connection, *job: Any) -> None:
         pipe.send(DeqmpcError(traceback.format_exc()))
 
 
+def _struck_flight(run: Run, fault: Fault) -> Track:
+    """A flight that ends before the fault has struck says nothing about it: a machine too busy for real time.
+    It is flown again."""
+    track = run.fly(0, fault)
+    for _ in range(ATTEMPTS - 1):
+        if fault.grounded or not math.isnan(track.struck):
+            break
+        track = run.fly(0, fault)
+    return track
+
+
 def _fly(
     settings: RunSettings, files: list[Path], folder: Path, group: list[Fault], config: CommanderConfig
 ) -> Any:
@@ -166,7 +179,7 @@ def _fly(
         return
     with Run(settings, files, folder, lambda track: None, started) as run:
         for fault in group:
-            track = run.fly(0, fault)
+            track = _struck_flight(run, fault)
             log = run.log("recorder")
             entry = episode_entry(track, None, settings, troubled=True)
             yield Flight(row(fault, track, settings, config, log), entry, track)
