@@ -38,13 +38,14 @@ def test_the_nodes_fly_what_one_process_flies_to_the_last_written_digit(flown: F
             )
 
 
-def test_the_bag_holds_the_whole_flight(flown: Flown) -> None:
-    with AnyReader([flown[1] / "bag"]) as reader:
+@pytest.mark.parametrize("name", ["bag", "bag_2"])
+def test_each_bag_holds_a_whole_flight(name: str, flown: Flown) -> None:
+    with AnyReader([flown[1] / name]) as reader:
         counts = {c.topic: c.msgcount for c in reader.connections}
         frames = [c for c in reader.connections if c.topic == "/rigid_bodies"]
         numbers = [reader.deserialize(d, c.msgtype).frame_number for c, _, d in reader.messages(frames)]  # type: ignore[attr-defined]
-    assert counts["/deqmpc/plan"] == counts["/deqmpc/estimate"] == 2 * STEPS
-    assert counts["/cf1/cmd_full_state"] == 2 * (STEPS * 5 - 1)
+    assert counts["/deqmpc/plan"] == counts["/deqmpc/estimate"] == STEPS
+    assert counts["/cf1/cmd_full_state"] == STEPS * 5 - 1
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     others = {"/clock", "/cf1/pose", *(f"/deqmpc/{name}" for name in ("flight_state", "obstacles", "path"))}
     assert others <= {topic for topic, count in counts.items() if count > 0}

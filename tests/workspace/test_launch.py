@@ -57,7 +57,7 @@ def test_the_package_installs_the_folders_of_the_root(folder: str) -> None:
 
 def description(name: str) -> Any:
     """Return the launch description of a file of launch/, or skip where launch is absent."""
-    pytest.importorskip("launch", reason="the packages launch and launch_ros come with a full ROS 2 only")
+    pytest.importorskip("launch_ros", reason="the packages launch and launch_ros come with a full ROS 2 only")
     pytest.importorskip("launch_ros", reason="the packages launch and launch_ros come with a full ROS 2 only")
     spec = importlib.util.spec_from_file_location(name.replace(".", "_"), ROOT / "launch" / name)
     assert spec is not None and spec.loader is not None
@@ -87,7 +87,7 @@ def test_launched_executables_are_entry_points(name: str) -> None:
 
 @pytest.mark.launch
 def test_the_command_line_overrules_the_parameter_file_where_it_says_something() -> None:
-    pytest.importorskip("launch", reason="the packages launch and launch_ros come with a full ROS 2 only")
+    pytest.importorskip("launch_ros", reason="the packages launch and launch_ros come with a full ROS 2 only")
     from launch import LaunchContext
 
     from deqmpc.bringup import ARGUMENTS, Given, given
@@ -109,7 +109,7 @@ def test_the_command_line_overrules_the_parameter_file_where_it_says_something()
 
 @pytest.mark.launch
 def test_a_viewer_that_is_not_installed_is_named_and_the_rest_goes_on() -> None:
-    pytest.importorskip("launch", reason="the packages launch and launch_ros come with a full ROS 2 only")
+    pytest.importorskip("launch_ros", reason="the packages launch and launch_ros come with a full ROS 2 only")
     from launch import LaunchContext
 
     from deqmpc.bringup import VIEWERS, viewers
