@@ -38,6 +38,7 @@ def test_without_a_policy_the_commander_lands(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_without_a_commander_the_firmware_levels_and_cuts(tmp_path: Path) -> None:
     summary = fly(*SHORT, "--faults", "commander_killed", runs=tmp_path)
     happened = _happened(summary)
