@@ -1,6 +1,6 @@
 """Fixtures for every package's tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +20,15 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A free ROS domain, in the environment of this process and its children."""
+    from deqmpc.session.domain import take_domain
+
+    taken = take_domain(None)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(taken.number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    yield taken.number
+    taken.release()

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +31,6 @@ SPARED = 1_000_000_000
 @pytest.fixture(scope="session")
 def kept() -> Path:
     return kept_under(6, "src", "launch", "config")
-
-
-@pytest.fixture
-def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    from deqmpc.session.domain import take_domain
-
-    taken = take_domain(None)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(taken.number))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    yield taken.number
-    taken.release()
 
 
 def needs(*packages: str) -> None:

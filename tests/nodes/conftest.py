@@ -1,7 +1,6 @@
 """Real DDS on this machine, each test in a domain of its own; see test_available where ROS 2 is absent."""
 
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,6 @@ from tests.nodes.sim import NEEDED, STEPS, fly
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 HERE = Path(__file__).parent
 collect_ignore = [path.name for path in HERE.glob("test_*.py") if MISSING and path.stem != "test_available"]
-
-
-@pytest.fixture
-def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A free ROS domain, in the environment of this process and its children."""
-    from deqmpc.session.domain import take_domain
-
-    taken = take_domain(None)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(taken.number))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    yield taken.number
-    taken.release()
 
 
 @pytest.fixture(scope="session")

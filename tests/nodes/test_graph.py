@@ -11,8 +11,9 @@ import pytest
 import rclpy
 from rclpy.context import Context
 
+from deqmpc_core.pages import renew
 from deqmpc_policy_node import topics
-from deqmpc_policy_node.graph import ENCLAVES, NODES, Graph, page, policies, settled
+from deqmpc_policy_node.graph import ENCLAVES, NODES, Graph, parts, policies, settled
 from tests.nodes.sim import ROOT, environment
 
 pytestmark = pytest.mark.ros
@@ -56,8 +57,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
 
 
 def test_the_page_and_the_policies_are_what_the_graph_is(graph: Graph) -> None:
-    text = PAGE.read_text()
-    assert page(text, graph) == text, AGAIN
+    assert renew(PAGE, parts(graph), check=True), AGAIN
     assert policies(graph) == POLICIES.read_text(), AGAIN
 
 

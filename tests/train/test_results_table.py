@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deqmpc_train.results_table import BEGIN, END, results_table
+from deqmpc_train.results_table import PART, results_table
 from deqmpc_train.verbs import policies as policies_verb
 
 ROOT = Path(__file__).resolve().parents[2]
+BEGIN, END = f"<!-- {PART} -->", "<!-- end -->"
 ROW = {
     "task": "pendulum", "iterations": 1, "cold": False, "normalised_return": 0.95,
     "normalised_interval": [0.94, 0.96], "return_mean": -100.0, "failure_rate": 0.0, "success_rate": 1.0,
@@ -47,7 +48,7 @@ def test_the_table_goes_between_the_markers_and_is_checked(
     assert text.startswith(f"before\n{BEGIN}\n| task") and text.endswith(f"{END}\nafter\n")
     page.write_text("no markers\n")
     assert policies_verb.main(words) == 1
-    assert "to put the table between" in " ".join(capsys.readouterr().err.split())
+    assert "to put 'results' between" in " ".join(capsys.readouterr().err.split())
 
 
 def test_times_are_measured_again_and_the_rest_stays(tmp_path: Path) -> None:

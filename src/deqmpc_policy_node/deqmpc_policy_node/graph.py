@@ -9,7 +9,7 @@ looks at the nodes that run in this ROS domain (all of NODES must) and writes bo
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from xml.sax.saxutils import escape
 import rclpy
 from rclpy.node import Node
 
+from deqmpc_core.files import write_text
+from deqmpc_core.pages import renew
 from deqmpc_policy_node.firmware_check import SERVICE as SERVER_PARAMETERS
 from deqmpc_policy_node.nodes.mocap_bridge import BridgeParameters
 from deqmpc_policy_node.nodes.recorder import RecorderParameters
-from deqmpc_policy_node.tables import table
+from deqmpc_policy_node.tables import named, table
 from deqmpc_policy_node.topics import (
     COMMANDER_NODE,
     DIAGNOSTICS,
@@ -49,7 +51,6 @@ OWN = re.compile(
 """What every node has; the table leaves it out."""
 
 STILL = 3.0
-_TABLE = re.compile(r"(<!-- graph -->\n).*?(<!-- end -->)", re.DOTALL)
 _RULES = (
     ("publishes", "topic", "publish"),
     ("subscribes", "topic", "subscribe"),
@@ -146,17 +147,10 @@ def _expressions(tag: str, rule: str, names: Names) -> list[str]:
     return [f'          <{tag}s {rule}="ALLOW">', *inner, f"          </{tag}s>"] if inner else []
 
 
-def page(text: str, graph: Mapping[str, Ends]) -> str:
-    """A page with its tables as the graph is: topics and services by node, parameters of the small nodes."""
-    text = _TABLE.sub(lambda found: f"{found[1]}{_tables(graph)}{found[2]}", text)
-    for name, config in PARAMETERS.items():
-        block = re.compile(rf"(<!-- parameters of {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = block.sub(_replacing(table([config])), text)
-    return text
-
-
-def _replacing(middle: str) -> Callable[[re.Match[str]], str]:
-    return lambda found: f"{found[1]}{middle}{found[2]}"
+def parts(graph: Mapping[str, Ends]) -> dict[str, str]:
+    """The tables of the page by their names: topics and services by node, parameters of the small nodes."""
+    small = {named(name): table([config]) for name, config in PARAMETERS.items()}
+    return {"graph": _tables(graph)} | small
 
 
 def _tables(graph: Mapping[str, Ends]) -> str:
@@ -189,20 +183,17 @@ def _who(graph: Mapping[str, Ends], side: str, name: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write both files, or check them."""
-    places = [Path(argument) for argument in arguments if argument != "--check"]
+    check = "--check" in arguments
+    page, rules = (Path(argument) for argument in arguments if argument != "--check")
     rclpy.init(args=[])
     try:
         graph = settled(Node("deqmpc_graph"), 300.0)
     finally:
         rclpy.try_shutdown()
-    fresh = (page(places[0].read_text(), graph), policies(graph))
-    if "--check" in arguments:
-        return int(any(text != place.read_text() for text, place in zip(fresh, places, strict=True)))
-    for text, place in zip(fresh, places, strict=True):
-        temporary = place.with_name(place.name + ".new")
-        temporary.write_text(text)
-        temporary.rename(place)
-    return 0
+    current = renew(page, parts(graph), check) and policies(graph) == rules.read_text()
+    if not check:
+        write_text(rules, policies(graph))
+    return int(check and not current)
 
 
 if __name__ == "__main__":

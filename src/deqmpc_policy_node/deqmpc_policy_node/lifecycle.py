@@ -7,23 +7,20 @@ cleanup. Publishers are plain ones: rclpy's LifecyclePublisher drops what an ina
 word, which is how a landing would go unseen.
 """
 
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import rclpy
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import ChangeState
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from deqmpc_core.errors import DeqmpcError, TransitionError
 from deqmpc_policy_node.parameters import declare, option
-from deqmpc_policy_node.process import Interrupt, Spinner
+from deqmpc_policy_node.process import Spinner, guarded
 
 Step = Callable[[], None]
 
@@ -192,23 +189,17 @@ class ManagedNode(LifecycleNodeMixin, Node):
 def run_managed(name: str, build: Build, parameters: Sequence[type] = ()) -> int:
     """Make the node `name`, declare `parameters`, start it or wait for a manager, and run it until a signal
     or its shutdown; errors of ours at the start become one sentence and status 2."""
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    interrupt, node = Interrupt(), ManagedNode(name)
-    try:
+
+    def work(node: ManagedNode, spinner: Spinner) -> int:
         settings = declare(node, LifecycleParameters)
         for config in parameters:
             declare(node, config)
-        spinner = Spinner(node, interrupt)
         node.on_build = lambda: build(node, spinner)
         if settings.autostart:
             node.start()
         return _loop(node, spinner)
-    except DeqmpcError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+
+    return guarded(lambda: ManagedNode(name), work)
 
 
 def _loop(node: ManagedNode, spinner: Spinner) -> int:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from deqmpc_core.errors import DeqmpcError
 
 PATIENCE = 0.1
+N = TypeVar("N", bound=Node)
 
 
 class Interrupt:
@@ -71,11 +72,17 @@ class Spinner:
 def run(name: str, build: Callable[[Node, Spinner], Deciding]) -> int:
     """Make the node `name` and its behaviour, run it until a signal; errors of ours become one sentence and
     status 2."""
+    return guarded(lambda: Node(name), lambda node, spinner: _loop(node, spinner, build))
+
+
+def guarded(make: Callable[[], N], work: Callable[[N, Spinner], int]) -> int:
+    """The status of `work` with the node made by `make`, between rclpy's start and its end; errors of ours
+    become one sentence and status 2."""
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     interrupt = Interrupt()
-    node = Node(name)
+    node = make()
     try:
-        return _loop(node, Spinner(node, interrupt), build)
+        return work(node, Spinner(node, interrupt))
     except DeqmpcError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -9,7 +9,7 @@ from deqmpc_interfaces.msg import Obstacles, SolveInfo
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight import PlanPacket
 from deqmpc_core.flight.frames import Array
-from deqmpc_core.flight.obstacle_set import ObstacleSet
+from deqmpc_core.flight.obstacle_set import NOTHING, ObstacleSet
 from deqmpc_core.flight.pilot import Pilot
 from deqmpc_core.mpc.residuals import residuals
 from deqmpc_core.tasks import Task
@@ -108,7 +108,7 @@ def _step(plan: Plan) -> float:
 def task_spheres(task: Task) -> ObstacleSet:
     """The task's own spheres in the world frame, at rest; none where it has none."""
     if task.spheres is None:
-        return ObstacleSet(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), 0.0)
+        return NOTHING
     centers = task.spheres.center.numpy() + task.origin.numpy()
     radii = np.broadcast_to(np.asarray(task.spheres.radius, dtype=float), (len(centers),)).copy()
     return ObstacleSet(centers, np.zeros_like(centers), radii, 0.0)

@@ -2,11 +2,10 @@
 
     python -m deqmpc_policy_node.tables docs/nodes.md [--check]
 
-writes (or checks) what stands between `<!-- parameters: NODE -->` and `<!-- end -->` in a page.
+writes (or checks) the parts `parameters: NODE` of the page, see deqmpc_core.pages.
 """
 
 import importlib
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, fields
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.pages import renew
 from deqmpc_policy_node.lifecycle import LifecycleParameters
 
 MODULES = {
@@ -23,7 +23,6 @@ MODULES = {
 """Nodes with a life cycle and the modules whose PARAMETERS they declare."""
 
 HEAD = ("| parameter | default | range | set in flight | meaning |", "|---|---|---|---|---|")
-_BLOCK = re.compile(r"(<!-- parameters: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def configs(node: str) -> tuple[type, ...]:
@@ -59,23 +58,22 @@ def _default(spec: Field[Any]) -> str:
     return f"`{shown or (repr(value) if not isinstance(value, str) else chr(34) + value + chr(34))}`"
 
 
-def updated(page: str) -> str:
-    """The page with every table as the code has it now."""
-    return _BLOCK.sub(lambda found: f"{found[1]}{table(configs(found[2]))}{found[3]}", page)
+def parts() -> dict[str, str]:
+    """The tables by their names in the page."""
+    return {named(node): table(configs(node)) for node in MODULES}
+
+
+def named(node: str) -> str:
+    """The name of a node's table in a page."""
+    return f"parameters: {node}"
 
 
 def main(arguments: list[str]) -> int:
     """Write the tables of a page, or with --check tell whether they are up to date (status 1: they are
     not)."""
-    path, check = Path(arguments[0]), "--check" in arguments
-    page = path.read_text()
-    fresh = updated(page)
-    if check:
-        return int(fresh != page)
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(fresh)
-    temporary.rename(path)
-    return 0
+    check = "--check" in arguments
+    current = renew(Path(arguments[0]), parts(), check)
+    return int(check and not current)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deqmpc_core.errors import ConfigError, TrainingError
+from deqmpc_core.files import read_json
 from deqmpc_core.policies import LEARNED
 from deqmpc_train.checkpoint import has_checkpoint, steps_behind
 from deqmpc_train.config import Overrides, TrainConfig, same_but
-from deqmpc_train.files import read_json
 from deqmpc_train.tune import short
 from deqmpc_train.tuned import GRID, Budget, tuned
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.files import read_json
 from deqmpc_core.policies import LEARNED
 from deqmpc_core.tasks import task_names
 from deqmpc_train.eval.report import share, table
-from deqmpc_train.files import read_json
 
-BEGIN, END = "<!-- results: deqmpc policies table -->", "<!-- /results -->"
+PART = "results"
+"""Its name in the page, see deqmpc_core.pages."""
 
 _HEAD = (
     "task", "policy", "of the expert's return", "return", "failures", "success", "L1 held out", "ms a step",
@@ -70,12 +71,3 @@ def _figures(told: dict[str, Any]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def with_table(page: str, made: str, name: str = "README.md") -> str:
-    """The page with the table between the markers. Raises ConfigError where they are missing."""
-    before, found, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not found or not ended:
-        raise ConfigError(f"'{name}' has no lines '{BEGIN}' and '{END}' to put the table between")
-    return f"{before}{BEGIN}\n{made}{END}{after}"

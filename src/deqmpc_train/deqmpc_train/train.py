@@ -12,13 +12,13 @@ from rich.console import Console
 
 from deqmpc_core.bundle import save_bundle
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.files import write_json
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import load_task
 from deqmpc_train.card import model_card
 from deqmpc_train.checkpoint import has_checkpoint
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import load_episodes, read_info
-from deqmpc_train.files import write_json
 from deqmpc_train.monitor import Monitor
 from deqmpc_train.parallel import Group
 from deqmpc_train.trainer import Trainer

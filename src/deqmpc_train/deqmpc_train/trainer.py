@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deqmpc_core.errors import ConfigError, TrainingError
+from deqmpc_core.files import read_json, write_json
 from deqmpc_core.nets import WaypointNetwork
 from deqmpc_core.policies import Policy, make_policy
 from deqmpc_core.tasks import Task
@@ -25,7 +26,6 @@ from deqmpc_train.checkpoint import (
 )
 from deqmpc_train.config import TrainConfig, same_but
 from deqmpc_train.data import Episodes, Window, Windows, scaling
-from deqmpc_train.files import read_json, write_json
 from deqmpc_train.guard import check_finite
 from deqmpc_train.held_out import HeldOut, held_out_errors
 from deqmpc_train.loss import WindowLoss, window_loss

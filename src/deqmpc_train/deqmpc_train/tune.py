@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deqmpc_core.errors import ConfigError, TrainingError
+from deqmpc_core.files import read_json, write_json
 from deqmpc_train.checkpoint import has_checkpoint
 from deqmpc_train.config import TrainConfig
-from deqmpc_train.files import read_json, write_json
 from deqmpc_train.trainer import Trainer
 
 SHARE = 0.1

@@ -114,7 +114,7 @@ def _training(command: Training) -> str:
 
 def _written(command: Solver | Training, report: dict[str, Any], text: str) -> str:
     """The page, once both are where the command wants them."""
-    from deqmpc_train.files import write_json, write_text
+    from deqmpc_core.files import write_json, write_text
 
     if command.json:
         write_json(command.json, report)

@@ -73,6 +73,10 @@ class ObstacleSet:
         return float(distance.min())
 
 
+NOTHING = ObstacleSet(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), 0.0)
+"""No sphere to keep clear of."""
+
+
 def _rows(name: str, values: Array) -> int:
     if values.ndim != 2 or values.shape[1] != 3:
         raise ConfigError(f"{name} must be rows of three numbers, got shape {values.shape}")

@@ -6,15 +6,12 @@ import numpy as np
 
 from deqmpc_core.flight.configuration import SafetyConfig
 from deqmpc_core.flight.frames import Array
-from deqmpc_core.flight.obstacle_set import ObstacleSet
+from deqmpc_core.flight.obstacle_set import NOTHING
 from deqmpc_core.flight.trajectory import PlanPacket
 
 TIME_TOLERANCE = 1e-6
 SAMPLES = 13
 """Points of a plan that are held against obstacles; 5 cm apart at 1 m/s."""
-
-
-NOTHING = ObstacleSet(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), 0.0)
 
 
 class PlanBook:

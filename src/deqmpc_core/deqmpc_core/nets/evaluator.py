@@ -1,15 +1,12 @@
 """Evaluations of the fixed-point layer without autograd: arrays made once, few operations on them.
 
-Shapes: B batch, T knots, h hidden. The functions of `layers`, to rounding; at B = 1, where a call costs more
-than its arithmetic, two to three times faster.
+Shapes: B batch, T knots, h hidden. The functions of `layers`, to rounding; `single` is the one for B = 1.
 """
 
 import torch
 from torch import Tensor
 
 from deqmpc_core.nets.layers import TAPS, FixedPointLayer, TemporalGroupNorm
-
-_FEW = 16  # rows; products of so few are faster with weights that lie column by column
 
 
 class Evaluator:
@@ -27,8 +24,7 @@ class Evaluator:
         self._wide = injection.new_empty(batch * knots, cell.widen.weight.shape[0])
         self._parts = injection.new_empty(batch * knots, width)
         self._total, self._offset = torch.empty_like(injection), injection + cell.narrow.bias
-        few = batch * knots <= _FEW
-        self._widen, self._narrow = cell.widen.columns(few), cell.narrow.columns(few)
+        self._widen, self._narrow = cell.widen.columns(), cell.narrow.columns()
         shape = (batch, knots)
         self._wide_norm = _Norm(self._wide.unflatten(0, shape), cell.wide_norm)
         self._inner_norm, self._outer_norm = (

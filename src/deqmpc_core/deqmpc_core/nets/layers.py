@@ -77,16 +77,20 @@ class TemporalConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
         self._columns: tuple[tuple[int, int], Tensor] | None = None
 
-    def columns(self, contiguous: bool) -> Tensor:
+    def columns(self) -> Tensor:
         """The matrix that multiplies from the right, (3 inputs, outputs) of a layer that gathers and
-        (inputs, 3 outputs) else; contiguous: as a copy, kept until the weights change."""
-        matrix = (self.weight.flatten(1) if self.gathers else self.weight.flatten(0, 1)).detach().t()
-        if not contiguous or self.weight.is_inference():
-            return matrix
+        (inputs, 3 outputs) else."""
+        return (self.weight.flatten(1) if self.gathers else self.weight.flatten(0, 1)).detach().t()
+
+    def copied_columns(self) -> Tensor:
+        """The columns one behind the other, which serves products of few rows; kept until the weights
+        change."""
+        if self.weight.is_inference():
+            return self.columns().contiguous()
         key = self.weight.data_ptr(), self.weight._version
         if self._columns is None or self._columns[0] != key:
             with torch.inference_mode(False):
-                self._columns = key, matrix.contiguous()
+                self._columns = key, self.columns().contiguous()
         return self._columns[1]
 
     def kernel(self) -> Tensor:

@@ -26,7 +26,7 @@ class SingleSearch:
 
     def __init__(self, cell: FixedPointLayer, injection: Tensor) -> None:
         _, knots, hidden = injection.shape
-        self._widen, self._narrow = cell.widen.columns(True), cell.narrow.columns(True)
+        self._widen, self._narrow = cell.widen.copied_columns(), cell.narrow.copied_columns()
         self._near = injection.new_zeros(knots, TAPS * hidden)
         self._wide = injection.new_empty(knots, self._widen.shape[1])
         self._parts = injection.new_empty(knots, TAPS * hidden)

@@ -18,6 +18,7 @@ import torch
 
 from deqmpc_core.bundle import find_bundle, load_policy
 from deqmpc_core.errors import BundleError, DataError
+from deqmpc_core.files import write_text
 from deqmpc_core.tasks import Task
 from deqmpc_sim.envs import episode_starts
 from deqmpc_train.data.config import DataConfig, Recipe
@@ -25,7 +26,6 @@ from deqmpc_train.data.episodes import Episode, Episodes
 from deqmpc_train.data.options import data_task
 from deqmpc_train.data.parts import make_part, part_count, part_file, part_numbers, read_part
 from deqmpc_train.data.store import INFO, refuse_existing, write_data_set
-from deqmpc_train.files import write_text
 
 _CONFIG = "config.json"
 Report = Callable[[int, int], None]

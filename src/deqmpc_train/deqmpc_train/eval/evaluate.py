@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from deqmpc_core.bundle import find_bundle, load_policy
 from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.files import read_json
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task
 from deqmpc_train.config import TrainConfig
@@ -22,7 +23,6 @@ from deqmpc_train.eval.results import (
     failed_flags,
     flight_figures,
 )
-from deqmpc_train.files import read_json
 from deqmpc_train.held_out import held_out_errors
 from deqmpc_train.tuned import rounds_per_tick
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from deqmpc_core.bundle import load_policy
+from deqmpc_core.files import read_json, write_json
 from deqmpc_train.eval.flights import seeded_starts, step_times
-from deqmpc_train.files import read_json, write_json
 
 
 def measure_again(directory: Path) -> list[dict[str, Any]]:

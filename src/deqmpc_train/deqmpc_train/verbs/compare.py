@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.files import read_json, write_json, write_text
 from deqmpc_core.policies import LEARNED
 from deqmpc_core.tasks import load_task
 from deqmpc_train.compare import Comparison, Run, digest, train_all
@@ -20,7 +21,6 @@ from deqmpc_train.eval import Evaluation, Plan, evaluate
 from deqmpc_train.eval.plots import draw
 from deqmpc_train.eval.report import markdown, pair_lines
 from deqmpc_train.eval.splits import by_variant, pairs, variant_table
-from deqmpc_train.files import read_json, write_json, write_text
 from deqmpc_train.tuned import GRID, Budget, rounds_per_tick
 from deqmpc_train.verbs.eval import keep
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deqmpc_core.errors import DataError, DeqmpcError
+from deqmpc_core.files import write_json
 from deqmpc_core.tasks import load_task
 from deqmpc_train.data import (
     DataConfig,
@@ -26,7 +27,6 @@ from deqmpc_train.data import (
 from deqmpc_train.data.published import PUBLISHED, TOLERANCE
 from deqmpc_train.data.repair import broken_bags, repair
 from deqmpc_train.data.report import bag_table, facts_table, spread_table
-from deqmpc_train.files import write_json
 
 _ETA_PERIOD = 3600.0  # s over which the pace is taken: a part of a data set can take minutes
 INTERRUPTED = 130

@@ -13,10 +13,10 @@ from rich.table import Column, Table
 
 from deqmpc_core.bundle import find_bundle, load_policy
 from deqmpc_core.errors import ConfigError, DeqmpcError
+from deqmpc_core.files import read_json, write_json, write_text
 from deqmpc_core.tasks import load_task
 from deqmpc_train.data.options import option_values
 from deqmpc_train.eval import Evaluation, Plan, PolicyResult, evaluate
-from deqmpc_train.files import read_json, write_json, write_text
 from deqmpc_train.tuned import rounds_per_tick
 
 

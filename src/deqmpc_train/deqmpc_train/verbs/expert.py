@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from deqmpc_core.errors import ConfigError, DeqmpcError
+from deqmpc_core.files import write_json
 from deqmpc_core.tasks import load_task
 from deqmpc_train.eval import PolicyResult
 from deqmpc_train.experts.config import ExpertOverrides, tuned
 from deqmpc_train.experts.evaluate import evaluate_expert, published_starts, write_bundle
 from deqmpc_train.experts.train import ExpertTrainer, Report, run
-from deqmpc_train.files import write_json
 
 _OPTION = "an option of the task, name=value (u_max=3.0); may be repeated"
 

@@ -13,8 +13,8 @@ from rich.table import Table as Rows
 
 from deqmpc_core.bundle import find_bundle, list_bundles, read_config, verify_bundle
 from deqmpc_core.errors import DeqmpcError
-from deqmpc_train.files import write_text
-from deqmpc_train.results_table import results_table, with_table
+from deqmpc_core.pages import renew
+from deqmpc_train.results_table import PART, results_table
 
 
 @dataclass(frozen=True)
@@ -129,15 +129,12 @@ def _table(command: Table, console: Console) -> int:
     if command.readme is None:
         console.print(made, markup=False, highlight=False, soft_wrap=True)
         return 0
-    page = command.readme.read_text()
-    fresh = with_table(page, made, str(command.readme))
-    if command.check and fresh != page:
+    current = renew(command.readme, {PART: made}, command.check)
+    if command.check and not current:
         Console(stderr=True).print(
             f"'{command.readme}' holds another table; run deqmpc policies table --readme {command.readme}"
         )
         return 1
-    if not command.check:
-        write_text(command.readme, fresh)
     return 0
 
 
