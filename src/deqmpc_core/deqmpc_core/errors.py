@@ -29,6 +29,10 @@ class TrainingError(DeqmpcError, RuntimeError):
     """Training that cannot go on; names the tensor, the step and the file that holds the batch."""
 
 
+class JobError(DeqmpcError, RuntimeError):
+    """Jobs of a sweep that failed; names each and the file that says why."""
+
+
 class TransitionError(DeqmpcError, RuntimeError):
     """A node's transition (configure, activate, ...) that was refused or did not come to its end."""
 
