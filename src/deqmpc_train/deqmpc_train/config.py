@@ -91,6 +91,7 @@ class Overrides:
     """
 
     hidden: int | None = None
+    horizon: int | None = None
     rounds: int | None = None
     al_iterations: int | None = None
     mu_max: float | None = None

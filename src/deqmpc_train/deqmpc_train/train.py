@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from rich.console import Console
@@ -21,7 +21,7 @@ from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import load_episodes, read_info
 from deqmpc_train.monitor import Monitor
 from deqmpc_train.parallel import Group
-from deqmpc_train.trainer import Trainer
+from deqmpc_train.trainer import StepReport, Trainer, Validation
 from deqmpc_train.tune import Choice, tune
 
 
@@ -33,6 +33,18 @@ class Places:
     data: Path
     out: Path
     run_dir: Path
+
+
+class Watcher(Protocol):
+    """Is told how a run goes."""
+
+    def step(self, report: StepReport) -> None:
+        """After every step."""
+        ...
+
+    def validation(self, step: int, result: Validation) -> None:
+        """After every validation, before the checkpoint of the same step."""
+        ...
 
 
 class Session:
@@ -89,7 +101,7 @@ def train(
     return policy
 
 
-def run(trainer: Trainer, monitor: Monitor | None = None) -> None:
+def run(trainer: Trainer, monitor: Watcher | None = None) -> None:
     """The loop: step, validate, checkpoint."""
     config = trainer.config
     while trainer.step < config.steps:

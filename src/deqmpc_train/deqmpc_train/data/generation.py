@@ -123,11 +123,11 @@ def _origin(recipe: Recipe, task: Task) -> dict[str, Any]:
     config = recipe.config
     return {
         "source": "generate", "seed": config.seed, "start_seed": recipe.seed, "expert": config.policy,
-        "policy_sha256": _policy_hash(config.policy, task), "asked": recipe.total, "config": asdict(config),
+        "policy_sha256": policy_hash(config.policy, task), "asked": recipe.total, "config": asdict(config),
     }  # fmt: skip
 
 
-def _policy_hash(policy: str, task: Task) -> str:
+def policy_hash(policy: str, task: Task) -> str:
     """SHA-256 over the files of the pilot's bundle; empty for a policy without one."""
     try:
         bundle = find_bundle(policy, task.name)
