@@ -32,7 +32,10 @@ setup(
         "bench": [
             "casadi>=3.6",
             "mpc>=0.0.6",
-        ]
+        ],
+        "cluster": [
+            "ray>=2.40",
+        ],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
@@ -45,7 +48,9 @@ setup(
             "expert = deqmpc_train.verbs.expert:main",
             "eval = deqmpc_train.verbs.eval:main",
             "compare = deqmpc_train.verbs.compare:main",
+            "paper = deqmpc_train.verbs.paper:main",
             "policies = deqmpc_train.verbs.policies:main",
+            "sweep = deqmpc_train.verbs.sweep:main",
         ],
     },
     zip_safe=False,

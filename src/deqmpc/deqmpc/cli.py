@@ -16,7 +16,9 @@ BUILT_IN = {
     "expert": "deqmpc_train.verbs.expert:main",
     "eval": "deqmpc_train.verbs.eval:main",
     "compare": "deqmpc_train.verbs.compare:main",
+    "paper": "deqmpc_train.verbs.paper:main",
     "policies": "deqmpc_train.verbs.policies:main",
+    "sweep": "deqmpc_train.verbs.sweep:main",
     "bench": "deqmpc.verbs.bench:main",
 }
 Verb = Callable[[Sequence[str]], int]

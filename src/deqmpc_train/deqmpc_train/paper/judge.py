@@ -1,0 +1,151 @@
+"""What judges policies, as jobs: flights, held-out errors, residuals, times, the simulated Crazyflie."""
+
+import ctypes
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deqmpc_core.bundle import load_policy
+from deqmpc_core.errors import ConfigError
+from deqmpc_core.files import read_json
+from deqmpc_core.policies import Policy
+from deqmpc_core.tasks import Task, load_task
+from deqmpc_train.config import TrainConfig
+from deqmpc_train.data import Windows, load_episodes
+from deqmpc_train.eval.expert import expert_returns
+from deqmpc_train.eval.flights import Starts, fly, seeded_starts, step_times
+from deqmpc_train.eval.iterations import window_errors
+from deqmpc_train.eval.residuals import held_out_residuals
+from deqmpc_train.eval.results import failed_flags
+from deqmpc_train.paper.make import DATA, POLICY
+from deqmpc_train.sweep import Work
+
+_PR_SET_PDEATHSIG = 1
+
+
+def expert(work: Work) -> dict[str, Any]:
+    """The expert's returns."""
+    task = _task(work)
+    return {"returns": expert_returns(task, _starts(work, task)).tolist()}
+
+
+def flight(work: Work) -> dict[str, Any]:
+    """A policy's returns and failures beside the expert's returns, by start."""
+    if (missing := _missing(work)) is not None:
+        return missing
+    task = _task(work)
+    flown = fly(_policy(work, task), _starts(work, task), work.config["iterations"], work.config["cold"])
+    return {
+        "returns": flown.returns.tolist(), "expert": work.found("expert")["returns"],
+        "failed": failed_flags(flown.rollout).tolist(),
+    }  # fmt: skip
+
+
+def errors(work: Work) -> dict[str, Any]:
+    """Held-out errors, summed over the windows of each episode: what is drawn again is an episode."""
+    if (missing := _missing(work)) is not None:
+        return missing
+    policy, config = _policy(work), _trained(work)
+    task = policy.task
+    _, held_out = load_episodes(work.needs["data"] / DATA, task).split(config.split)
+    windows = Windows(held_out, config.window, task.system, task=None if task.fixed_layout else task)
+    index = np.array(windows.spread(work.config["windows"]))
+    found = window_errors(policy, windows.take(index), config)
+    rows = windows.starts[index].numpy()
+    episode = np.searchsorted(held_out.bounds, rows, side="right") - 1
+
+    def summed(values: np.ndarray) -> list[float]:
+        return np.bincount(episode, values, len(held_out)).tolist()
+
+    return {
+        "windows": summed(np.ones(len(index))), "error": summed(found.error), "cold": summed(found.cold),
+        "warm": summed(found.warm), "iterations": [summed(row) for row in found.iterations],
+    }  # fmt: skip
+
+
+def residuals(work: Work) -> dict[str, Any]:
+    """Residuals by round, and whether all of them are small at the last, by held-out state."""
+    if (missing := _missing(work)) is not None:
+        return missing
+    place = str(work.needs["training"] / POLICY)
+    found = held_out_residuals(place, _policy(work), work.needs["data"] / DATA, work.config["states"])
+    last = {name: values[-1].tolist() for name, values in found._asdict().items()}
+    return {"rounds": found.to_json(), "last": last}
+
+
+def times(work: Work) -> dict[str, Any]:
+    """Milliseconds of warm ticks at B = 1, medians of each of some flights."""
+    if (missing := _missing(work)) is not None:
+        return missing
+    policy = _policy(work)
+    starts, rows = seeded_starts(policy.task, 0, work.config["repeats"]), []
+    for i in range(len(starts.x)):
+        centers = None if starts.centers is None else starts.centers[i : i + 1]
+        rows.append(step_times(policy, Starts(starts.x[i : i + 1], centers)))
+    total, network, solver = (list(column) for column in zip(*rows, strict=True))
+    return {"total": total, "network": network, "solver": solver}
+
+
+def simulation(work: Work) -> dict[str, Any]:
+    """Flights of the simulated stack in lock-step: `deqmpc sim`, in processes of its own."""
+    if (missing := _missing(work)) is not None:
+        return missing
+    out, config = work.place / "sim.json", work.config
+    words = [
+        sys.executable, "-m", "deqmpc", "sim", "--policy", str(work.needs["training"] / POLICY), "--speed",
+        "max", "--episodes", str(config["episodes"]), "--seed", str(config["seed"]), "--steps",
+        str(config["steps"]), "--no-record", "--no-baselines", "--json", str(out), "--runs-dir",
+        str(work.place / "runs"),
+    ]  # fmt: skip
+    out.unlink(missing_ok=True)
+    with (work.place / "sim.log").open("ab") as log:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_end_with_worker
+        )
+    shutil.rmtree(work.place / "runs", ignore_errors=True)
+    if done.returncode or not out.is_file():
+        raise ConfigError(f"deqmpc sim ended with status {done.returncode}; see '{work.place / 'sim.log'}'")
+    episodes = read_json(out)["episodes"]
+    if any(e["expert_return"] is None for e in episodes):
+        raise ConfigError("deqmpc sim gave no expert's return to compare with; see its expert")
+    return {
+        "returns": [e["return"] or 0.0 for e in episodes],  # none where an episode broke off, a failure
+        "expert": [e["expert_return"] for e in episodes],
+        "failed": [e["failure"] is not None for e in episodes], "failures": [e["failure"] for e in episodes],
+    }  # fmt: skip
+
+
+def _end_with_worker() -> None:
+    """Linux tells the flight to stop when the worker that asked for it dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _task(work: Work) -> Task:
+    task = load_task(work.config["task"], **work.config["options"])
+    return replace(task, episode_steps=work.config["steps"]) if work.config["steps"] else task
+
+
+def _starts(work: Work, task: Task) -> Starts:
+    return seeded_starts(task, work.config["seed"], work.config["episodes"])
+
+
+def _policy(work: Work, task: Task | None = None) -> Policy:
+    return load_policy(str(work.needs["training"] / POLICY), task)
+
+
+def _trained(work: Work) -> TrainConfig:
+    place: Path = work.needs["training"] / POLICY / "eval.json"
+    return TrainConfig.from_json(read_json(place)["training"]["config"])
+
+
+def _missing(work: Work) -> dict[str, Any] | None:
+    """Where no weights came out of the training: why."""
+    if (work.needs["training"] / POLICY / "policy.json").is_file():
+        return None
+    return {"missing": work.found("training")["stopped"] or "no validation came before the end"}

@@ -1,0 +1,54 @@
+"""A figure's files from the results of its jobs: NAME.png, NAME.md, NAME.json; and README.md over all."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from deqmpc_core.files import read_json, write_json, write_text
+from deqmpc_train.eval.report import table
+from deqmpc_train.paper.catalogue import FIGURES
+from deqmpc_train.paper.figure import Figure, Results
+from deqmpc_train.paper.jobs import Plan
+from deqmpc_train.paper.page import page, to_json
+from deqmpc_train.sweep import Job, Store, closure
+
+_INDEX = "README.md"
+
+
+def jobs_of(figures: Iterable[Figure], plan: Plan) -> list[Job]:
+    """Every job of some figures, once."""
+    jobs = [job for figure in figures for cell in figure.grid(plan).values() for job in cell]
+    return list({job.key: job for job in jobs}.values())
+
+
+def publish(figure: Figure, plan: Plan, store: Store, out: Path, command: str) -> dict[str, Any]:
+    """Write the figure's files; its claims and figures as plain values. Raises ConfigError where a job has no
+    result."""
+    from deqmpc_train.paper.plot import save
+
+    results = Results(figure, figure.grid(plan), store)
+    findings = [claim.test(results) for claim in figure.claims]
+    hours, trainings = spent(jobs_of([figure], plan), store)
+    told = to_json(results, findings, command, hours)
+    save(results, out / f"{figure.name}.png", command)
+    cost = f"{hours:.2f} CPU hours in all, {trainings} trainings, shared with other figures"
+    write_text(out / f"{figure.name}.md", page(results, findings, command, cost))
+    write_json(out / f"{figure.name}.json", told)
+    return told
+
+
+def spent(jobs: Iterable[Job], store: Store) -> tuple[float, int]:
+    """CPU hours behind jobs and all they need, and how many trainings there were."""
+    done = [job for job in closure(jobs).values() if store.done(job)]
+    return sum(store.seconds(job)[0] for job in done) / 3600.0, sum(job.kind == "train" for job in done)
+
+
+def index(out: Path) -> None:
+    """A page over all figures that are there: every claim and its verdict."""
+    body = []
+    for name in FIGURES:
+        if (out / f"{name}.json").is_file():
+            told = read_json(out / f"{name}.json")
+            body += [[f"[{name}]({name}.md)", c["text"], c["where"], c["verdict"]] for c in told["claims"]]
+    lines = ["# The paper's claims", "", *table(("figure", "the paper says", "where", "verdict"), body), ""]
+    write_text(out / _INDEX, "\n".join(lines))

@@ -1,0 +1,78 @@
+"""deqmpc paper: the paper's figures and tables, our numbers beside its claims."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.files import write_json
+from deqmpc_train.paper.options import SweepOptions, all_jobs, command_line, compute, figures_of
+from deqmpc_train.paper.publish import index, publish
+from deqmpc_train.sweep import Store
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class PaperArguments:
+    """Make figures of the paper: fig2 to fig10, convergence (A.2), timing (A.3), table1, or all.
+
+    For each a picture, a page with what the paper claims and whether we agree, and the numbers. What has been
+    computed is kept and never computed again; a run that was stopped goes on. docs/paper.md tells more.
+
+    figures: which. out: the folder they go to (default runs/paper/<budget>). draw_only: compute nothing, draw
+    from the results that are there. json: a file for all claims and numbers.
+    """
+
+    figures: Annotated[tuple[str, ...], tyro.conf.Positional]
+    options: Annotated[SweepOptions, tyro.conf.arg(name="")] = field(default_factory=SweepOptions)
+    out: Path | None = None
+    draw_only: bool = False
+    json: Path | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the verb."""
+    arguments = tyro.cli(PaperArguments, prog="deqmpc paper", args=argv)
+    console = Console()
+    try:
+        told = _make(arguments)
+        console.print(_verdicts(told))
+        if arguments.json:
+            write_json(arguments.json, {"figures": told})
+    except DeqmpcError as error:
+        Console(stderr=True).print(f"deqmpc paper: {error}", style="red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on where this one stood")
+        return INTERRUPTED
+    return 0
+
+
+def _make(arguments: PaperArguments) -> list[dict[str, Any]]:
+    options, figures = arguments.options, figures_of(arguments.figures)
+    out = arguments.out or Path("runs") / "paper" / options.budget
+    if not arguments.draw_only:
+        compute(all_jobs(arguments.figures, options), options)
+    plan, store = options.plan(), Store(options.store)
+    told = [publish(f, plan, store, out, command_line(f.name, options)) for f in figures]
+    index(out)
+    return told
+
+
+def _verdicts(told: list[dict[str, Any]]) -> Table:
+    table = Table("figure", "the paper says", "verdict", box=None)
+    for figure in told:
+        for claim in figure["claims"]:
+            table.add_row(figure["figure"], claim["text"], claim["verdict"])
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

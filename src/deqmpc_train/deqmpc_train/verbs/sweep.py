@@ -1,0 +1,74 @@
+"""deqmpc sweep: the jobs behind the paper's figures, with a live table."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from deqmpc_core.errors import DeqmpcError
+from deqmpc_train.paper.options import ALL, SweepOptions, all_jobs, compute
+from deqmpc_train.paper.publish import spent
+from deqmpc_train.sweep import Store, closure
+from deqmpc_train.sweep.board import duration
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class SweepArguments:
+    """Compute the jobs of figures without drawing them; `deqmpc paper` then finds them done. It may be killed
+    at any time: the same command goes on where it stood.
+
+    figures: which, by default all. status: compute nothing, only say how the jobs stand, those of a sweep
+    that runs elsewhere too.
+    """
+
+    figures: Annotated[tuple[str, ...], tyro.conf.Positional] = (ALL,)
+    options: Annotated[SweepOptions, tyro.conf.arg(name="")] = field(default_factory=SweepOptions)
+    status: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the verb."""
+    arguments = tyro.cli(SweepArguments, prog="deqmpc sweep", args=argv)
+    console = Console()
+    try:
+        if not arguments.status:
+            report = compute(all_jobs(arguments.figures, arguments.options), arguments.options)
+            console.print(f"{len(report.computed)} jobs computed, {report.kept} had their results")
+        console.print(_status(arguments))
+    except DeqmpcError as error:
+        Console(stderr=True).print(f"deqmpc sweep: {error}", style="red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on where this one stood")
+        return INTERRUPTED
+    return 0
+
+
+def _status(arguments: SweepArguments) -> Table:
+    """Jobs by kind: in all, done, under way or broken off, failed, and the hours they took."""
+    store = Store(arguments.options.store)
+    jobs = list(closure(all_jobs(arguments.figures, arguments.options)).values())
+    table = Table("kind", "jobs", "done", "begun", "failed", "CPU time", box=None)
+    for kind in dict.fromkeys(job.kind for job in jobs):
+        mine = [job for job in jobs if job.kind == kind]
+        done = [job for job in mine if store.done(job)]
+        failed = [job for job in mine if store.error(job).is_file()]
+        begun = sum(store.part(job).is_dir() for job in mine) - len(failed)
+        seconds = sum(store.seconds(job)[0] for job in done)
+        counts = (len(mine), len(done), begun, len(failed))
+        table.add_row(kind, *map(str, counts), duration(seconds))
+    hours, _ = spent(jobs, store)
+    table.add_row(
+        "all", str(len(jobs)), str(sum(store.done(j) for j in jobs)), "", "", duration(3600.0 * hours)
+    )
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
