@@ -46,7 +46,7 @@ class Scale:
 _SCALES: dict[str, Scale] = {
     "smoke": Scale(
         "smoke", Overrides(rounds=3), (1e-3, 3e-3), episodes=6, steps=15, data_episodes=50, data_steps=8,
-        windows=60, flights=3, block=3, flight_steps=10, repeats=2,
+        windows=60, flights=1, block=1, flight_steps=5, repeats=2,
     ),
     "laptop": Scale("laptop"),
     "paper": Scale("paper"),

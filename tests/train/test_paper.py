@@ -1,0 +1,243 @@
+"""The paper's figures: all can be declared and drawn, one is made from nothing, the rule is as written."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deqmpc_core.errors import UnknownNameError
+from deqmpc_core.policies import make_policy
+from deqmpc_core.tasks import load_task
+from deqmpc_train.config import Overrides
+from deqmpc_train.data import Windows, load_episodes
+from deqmpc_train.eval.iterations import window_errors
+from deqmpc_train.eval.residuals import NAMES
+from deqmpc_train.held_out import held_out_errors
+from deqmpc_train.paper import fig8, fig10, plot
+from deqmpc_train.paper.catalogue import FIGURES
+from deqmpc_train.paper.jobs import Plan
+from deqmpc_train.paper.measured import mean, stacked
+from deqmpc_train.paper.options import figures_of
+from deqmpc_train.paper.publish import index, jobs_of, publish
+from deqmpc_train.paper.rule import Verdict, judged, newcombe, part, together, wilson
+from deqmpc_train.paper.scale import scale_of
+from deqmpc_train.paper.statistics import instability, over_trainings
+from deqmpc_train.paper.take_over import take_over
+from deqmpc_train.sweep import Ended, Job, Store, run
+from deqmpc_train.sweep.work import attempt
+from deqmpc_train.tuned import BUDGETS, tuned
+from deqmpc_train.verbs import train as train_verb
+
+TINY = Overrides(steps=4, rounds=3, batch=4, hidden=8, validate_every=2)
+TASK = load_task("crazyflie")
+
+
+class Inline:
+    """An executor without processes."""
+
+    slots = 1
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Job, Path]] = []
+
+    def start(self, job: Job, root: Path) -> bool:
+        self.waiting.append((job, root))
+        return True
+
+    def ended(self, seconds: float) -> list[Ended]:
+        job, root = self.waiting.pop(0)
+        return [Ended(job.key, attempt(root, job))]
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+def tiny_plan(data: Path) -> Plan:
+    """Of figures on the crazyflie, whose data set is in a folder of its name."""
+    scale = replace(scale_of("smoke"), overrides=TINY, grid=(1e-3,), windows=12)
+    folder = data.parent / "sets"
+    folder.mkdir(exist_ok=True)
+    data.rename(folder / "crazyflie")
+    return Plan(scale, folder)
+
+
+def test_a_figure_from_nothing_and_a_second_time_for_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fig10, "TASK", "crazyflie")
+    plan, store, figure = tiny_plan(data), Store(tmp_path / "store"), FIGURES["fig10"]
+    jobs = jobs_of([figure], plan)
+    report = run(jobs, store, Inline())
+    assert len(report.computed) == 13  # data, and of each variant rate, training and errors
+    told = publish(figure, plan, store, tmp_path / "out", "deqmpc paper fig10")
+    assert run(jobs, store, Inline()).computed == []
+    assert len(told["cells"]) == 4 * 6 and all(c["value"] > 0.0 for c in told["cells"])
+    assert {c["verdict"] for c in told["claims"]} == {"too noisy to say"}  # one episode is held out
+    page = (tmp_path / "out" / "fig10.md").read_text()
+    assert "Made by `deqmpc paper fig10`" in page and all(c.text in page for c in figure.claims)
+    index(tmp_path / "out")
+    assert page and "[fig10](fig10.md)" in (tmp_path / "out" / "README.md").read_text()
+    assert (tmp_path / "out" / "fig10.png").stat().st_size > 10_000
+
+
+def test_what_compare_trained_is_taken_over(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fig8, "TASK", "crazyflie")
+    plan, store, made = tiny_plan(data), Store(tmp_path / "store"), tmp_path / "compared"
+    words = ["--task", "crazyflie", "--variant", "nn", "--data", str(tmp_path / "sets" / "crazyflie"),
+             "--budget", "smoke", "--tune", "--grid", "1e-3", "--steps", "4", "--rounds", "3", "--batch", "4",
+             "--hidden", "8", "--validate-every", "2", "--threads", "1"]  # fmt: skip
+    name = "crazyflie-nn"
+    places = ["--out", str(made / "models" / name), "--run-dir", str(made / "train" / name)]
+    assert train_verb.main([*words, *places]) == 0
+    wanted, other = plan.training("crazyflie", "nn"), plan.training("crazyflie", "nn", split=1)
+    run([wanted.needs["data"]], store, Inline())
+    assert take_over([wanted, other], store, [made]) == ["rate crazyflie nn", "train crazyflie nn"]
+    found = store.result(wanted)
+    assert found["from"] == "deqmpc compare, crazyflie-nn" and [p["step"] for p in found["curve"]] == [2, 4]
+    report = run([plan.errors(wanted), other], store, Inline())
+    assert len(report.computed) == 2 and store.result(other)["from"] == "trained here"
+    assert store.result(other)["learning_rate"] == found["learning_rate"]
+    stricter = replace(plan, scale=replace(plan.scale, overrides=replace(TINY, batch=5)))
+    assert take_over([stricter.training("crazyflie", "nn")], store, [made]) == []
+
+
+@pytest.mark.parametrize("variant", ["deqmpc-deq", "diffmpc-nn", "nn"])
+def test_errors_by_iteration_end_where_the_policy_does(data: Path, variant: str) -> None:
+    torch.manual_seed(0)
+    config = tuned("crazyflie", variant, "smoke", Overrides(rounds=2, hidden=8))
+    policy = make_policy(config.policy, TASK)
+    assert policy.network is not None
+    torch.nn.init.normal_(policy.network.outlet.weight, std=0.3)  # it starts at zero
+    windows = Windows(load_episodes(data, TASK), config.window, TASK.system)
+    full = np.flatnonzero(windows.take(np.arange(len(windows))).mask.all(1).numpy())[:7]
+    found = window_errors(policy, windows.take(full), config)
+    windows.starts, windows.ends = windows.starts[full], windows.ends[full]
+    expected = held_out_errors(policy, windows, len(full), config)
+    assert found.cold.mean() == pytest.approx(expected.cold, rel=1e-6)
+    assert found.error.mean() == pytest.approx(expected.error, rel=1e-6)
+    assert found.iterations.shape == ((1 if variant == "nn" else 4), 7)
+    np.testing.assert_allclose(found.iterations[-1], found.cold, rtol=1e-6)
+
+
+class Made:
+    """A store in which every job has a result of the right form."""
+
+    def __init__(self, broken: str = "") -> None:
+        self.broken = broken
+
+    def done(self, job: Job) -> bool:
+        return True
+
+    def seconds(self, job: Job) -> tuple[float, float]:
+        return 36.0, 36.0
+
+    def result(self, job: Job) -> dict[str, Any]:
+        if self.broken and self.broken in job.name and job.kind != "train":
+            return {"missing": "step 3: loss is not finite"}
+        rng = np.random.default_rng(int(job.key, 16) % 2**32)
+        values = [float(v) for v in rng.uniform(0.5, 1.0, 6)]
+        curve = [{"step": 5 * i, "error": v, "cold": v, "warm": v} for i, v in enumerate(values, 1)]
+        rounds = [
+            {"round": i, "all_share": 0.9}
+            | {
+                k: {"median": 1e-4 / i, "p95": 1e-3 / i, "share": 0.9}
+                for k in NAMES
+            }
+            for i in (1, 2, 3)
+        ]
+        made: dict[str, dict[str, Any]] = {
+            "flight": {"returns": values, "expert": [1.0] * 6, "failed": [False] * 6},
+            "simulation": {"returns": values, "expert": [1.0] * 6, "failed": [True] + [False] * 5},
+            "errors": {"windows": [2.0] * 6, "error": values, "iterations": [values] * 12},
+            "train": {"curve": curve, "validation_error": min(values), "stopped": None},
+            "residuals": {"rounds": rounds, "last": dict.fromkeys(NAMES, [1e-4] * 9)},
+            "times": {"total": values, "network": [0.1] * 6, "solver": [0.4] * 6},
+        }  # fmt: skip
+        return made[job.kind]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_drawn_and_judged(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plot, "_DPI", 40)
+    store: Any = Made()
+    told = publish(FIGURES[name], Plan(scale_of("smoke")), store, tmp_path, f"deqmpc paper {name}")
+    assert len(told["claims"]) == len(FIGURES[name].claims) and all(c["parts"] for c in told["claims"])
+    assert json.loads((tmp_path / f"{name}.json").read_text()) == told
+    store.broken = "diffmpc-deq"
+    broken = publish(FIGURES[name], Plan(scale_of("smoke")), store, tmp_path, "again")
+    if name not in ("fig6", "fig7", "convergence"):
+        assert "did not train" in (tmp_path / f"{name}.md").read_text()
+        assert any(
+            p["value"] is None and p["verdict"] == "too noisy to say"
+            for c in broken["claims"]
+            for p in c["parts"]
+        )
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_figures_share_their_trainings_and_their_learning_rates(budget: str) -> None:
+    plan = Plan(scale_of(budget))
+    found = {name: {j.needs["training"].key for j in jobs_of([FIGURES[name]], plan) if "training" in j.needs}
+             for name in ("fig2", "fig8", "fig10", "timing", "table1")}  # fmt: skip
+    assert all(found[name] <= found["fig2"] for name in found)
+    rates = {
+        n.key for name in FIGURES for j in jobs_of([FIGURES[name]], plan)
+        for t in [j.needs.get("training", j)] for n in [t.needs["rate"]]
+    }  # fmt: skip
+    assert len(rates) == 7 * 4 + 2  # four variants of seven tasks, and two without MPC
+    with pytest.raises(UnknownNameError, match="did you mean 'fig10'"):
+        figures_of(["fig1o"])
+
+
+ENDS = st.tuples(st.floats(-2, 2), st.floats(0, 2)).map(lambda v: (v[0], v[0] + v[1]))
+
+
+@given(ENDS, ENDS)
+@settings(max_examples=60, deadline=None)
+def test_a_claim_agrees_inside_differs_outside_and_else_is_too_noisy(span: Any, band: Any) -> None:
+    inside = band[0] <= span[0] and span[1] <= band[1]
+    apart = span[1] < band[0] or span[0] > band[1]
+    expected = Verdict.AGREES if inside else Verdict.DIFFERS if apart else Verdict.NOISY
+    assert judged(span, band) is expected
+    assert judged((math.nan, math.nan), band) is Verdict.NOISY
+
+
+@given(
+    st.lists(st.sampled_from([(1.0, 2.0), (-2.0, -1.0), (-1.0, 1.0)]), min_size=1, max_size=6),
+    st.floats(0.1, 1.0),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_claim_of_parts_holds_if_enough_of_them_do(spans: list[tuple[float, float]], share: float) -> None:
+    parts = [part("it", 0.0, span, (0.0, math.inf)) for span in spans]
+    verdict = together(parts, share).verdict
+    agree, differ = (
+        sum(p.verdict is v for p in parts) / len(parts) for v in (Verdict.AGREES, Verdict.DIFFERS)
+    )
+    assert (verdict is Verdict.AGREES) == (agree >= share - 1e-9 / len(parts))
+    assert (verdict is Verdict.DIFFERS) == (1.0 - differ < share - 1e-9 / len(parts))
+
+
+def test_intervals_are_paired_and_small_samples_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    common, ones = rng.normal(5.0, 3.0, 100), np.ones(100)
+    a, b = stacked([(common + 0.1, ones)]), stacked([(common, ones)])
+    low, high = np.quantile(a.draws() - b.draws(), (0.025, 0.975))
+    assert low == pytest.approx(0.1) and high == pytest.approx(0.1)
+    assert a.interval[0] < common.mean() < a.interval[1]
+    assert math.isnan(mean([1.0, 2.0, 3.0]).interval[0]) and mean([1.0, 2.0, 3.0]).value == 2.0
+    assert math.isnan(mean([]).value)
+    assert wilson(0, 200) == pytest.approx((0.0, 0.01885), abs=1e-4)
+    assert wilson(1, 3) == pytest.approx((0.0615, 0.7923), abs=1e-4)
+    assert newcombe(wilson(0, 200), 0.0, wilson(0, 200), 0.0) == pytest.approx((-0.01885, 0.01885), abs=1e-4)
+    assert instability([{"error": e} for e in (3.0, 1.0, 2.5, 0.5)]) == 2.5
+    assert over_trainings("it", [1.0, 2.0], (0.0, 9.0)).verdict is Verdict.NOISY
+    assert over_trainings("it", [1.0, 2.0, 3.0], (0.0, 9.0)).verdict is Verdict.AGREES
