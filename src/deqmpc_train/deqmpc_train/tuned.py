@@ -45,8 +45,8 @@ _TASKS: dict[str, dict[str, int]] = {
     "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1},
 }  # fmt: skip
 
-# of every run. theta_weight: with Eq. 13 alone waypoints drift off where the expert's controls are at their limits, for
-# there the plan hardly depends on them; docs/results/waypoint_drift.md has what each weight does.
+# of every run. theta_weight: with Eq. 13 alone waypoints drift off where the expert's controls are at their
+# limits, for there the plan hardly depends on them; docs/results/waypoint_drift.md has what each weight does.
 _RUN: dict[str, Any] = {"theta_weight": 0.1}
 
 
