@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from deqmpc.session import answers
 from deqmpc.session.fault_flights import groups, speed_of
 from deqmpc.session.fault_rows import row
-from deqmpc.session.faults import AFTER, FAULTS, markdown, parse_faults
+from deqmpc.session.faults import AFTER, FAULTS, parse_faults
 from deqmpc.session.faulty_policy import FaultyPolicy, spoiled
 from deqmpc.session.flown import LONGEST_GAP, Flown
 from deqmpc.session.settings import RunSettings
@@ -167,8 +167,3 @@ def test_wrong_bundles_are_wrong(tmp_path: Path) -> None:
     for kind in ("corrupt", "other_task"):
         with pytest.raises(DeqmpcError):
             load_policy(wrong_bundle(kind, "crazyflie", tmp_path), task="crazyflie")
-
-
-def test_the_page_has_the_table() -> None:
-    """tools/fault_table.py writes it."""
-    assert markdown() in (ROOT / "docs/simulator.md").read_text()

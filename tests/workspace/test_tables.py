@@ -1,6 +1,8 @@
 """docs/nodes.md says of parameters, topics and services what the code says."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,18 @@ for name in ("deqmpc_interfaces", "crazyflie_interfaces", "mocap4r2_msgs"):
 from deqmpc_core.errors import ConfigError  # noqa: E402
 from deqmpc_policy_node import tables, topics  # noqa: E402
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "nodes.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "nodes.md"
 
 
 def test_the_page_has_the_parameters_of_the_code() -> None:
     assert tables.main([str(PAGE), "--check"]) == 0, "run python -m deqmpc_policy_node.tables docs/nodes.md"
+
+
+def test_the_simulators_page_has_its_tables() -> None:
+    tool = [sys.executable, str(ROOT / "tools" / "simulator_page.py")]
+    assert subprocess.run([*tool, "--check"]).returncode == 0, "run python tools/simulator_page.py"
+    assert "|  |" not in (ROOT / "docs" / "simulator.md").read_text(), "a parameter without a meaning"
 
 
 def test_every_parameter_has_a_meaning() -> None:

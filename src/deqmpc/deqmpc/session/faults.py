@@ -1,6 +1,6 @@
 """Every fault `deqmpc sim --faults` can bring about: where it strikes, what it does, the answer demanded.
 
-docs/simulator.md shows this table; tools/fault_table.py writes it.
+docs/simulator.md shows this table; tools/simulator_page.py writes it.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import json
 import textwrap
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar, cast
 
@@ -78,6 +80,18 @@ def declare(node: Node, config: type[Config]) -> Config:
             raise ConfigError(f"parameter '{spec.name}' of node {node.get_name()}: {error}") from error
         values[spec.name] = tuple(value) if isinstance(default, tuple) and value is not None else value
     return config(**values)
+
+
+def table(configs: Sequence[type]) -> str:
+    """Markdown: name, default and meaning of every parameter."""
+    rows = ["| parameter | default | meaning |", "|---|---|---|"]
+    for config in configs:
+        helps = field_docs(config)
+        for spec in fields(cast(Any, config)):
+            default = spec.default if spec.default is not MISSING else cast(Any, spec.default_factory)()
+            shown = f"{default:.6g}" if isinstance(default, float) else json.dumps(default)
+            rows.append(f"| `{spec.name}` | `{shown}` | {' '.join(helps.get(spec.name, '').split())} |")
+    return "\n".join(rows) + "\n"
 
 
 def field_docs(config: type) -> dict[str, str]:

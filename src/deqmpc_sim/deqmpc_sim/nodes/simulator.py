@@ -126,6 +126,10 @@ class Simulator:
         self.record.result(episode.world, self.stamp(), episode.seed, episode.episode, finished=True)
 
 
+DECLARED = (SimulatorParameters, TruthConfig, RadioConfig)
+"""What the node takes as parameters."""
+
+
 def _run(node: Node) -> None:
     parameters = declare(node, SimulatorParameters)
     truth, radio, task = declare(node, TruthConfig), declare(node, RadioConfig), load_task(parameters.task)
