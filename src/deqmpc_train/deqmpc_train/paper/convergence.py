@@ -20,7 +20,7 @@ _MARKERS = ("o", "^", "D", "s")
 
 
 def grid(plan: Plan) -> Grid:
-    """x: joint_weight, the loss's term on what the plan moves from round to round; 0 is the paper's loss."""
+    """x: joint_weight, the loss's term on what the plan moves from round to round, not in the paper."""
     return {
         Cell(TASK, VARIANT, w): [
             plan.residuals(plan.training(TASK, VARIANT, overrides=Overrides(joint_weight=w or None)))
@@ -41,7 +41,7 @@ def _small(told: dict[str, Any]) -> dict[str, list[bool]]:
 
 
 def converges(results: Results) -> Finding:
-    """Each kind of residual is small at nearly all states, with the paper's loss."""
+    """Each kind of residual is small at nearly all states, without a joint weight."""
     parts = []
     for told in known(results.found[Cell(TASK, VARIANT, PLAIN)]):
         for name, small in _small(told).items():
@@ -81,8 +81,8 @@ def tables(results: Results) -> list[str]:
 
 FIGURE = Figure(
     "convergence", "Appendix A.2: convergence on qpole_obs",
-    "Residuals of a cold tick of DEQ-MPC-DEQ by round at held-out states: trained with Eq. 13 alone (joint "
-    "weight 0, the paper's loss), and with 3 times the plan's change from round to round on top.",
+    "Residuals of a cold tick of DEQ-MPC-DEQ by round at held-out states: trained as for every other figure "
+    "(joint weight 0), and with 3 times the plan's change from round to round added to the loss.",
     Axis("joint weight"), Axis("share of states with all residuals below 1e-3 at the last round"), grid,
     measure,
     (

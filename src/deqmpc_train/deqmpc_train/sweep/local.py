@@ -99,7 +99,12 @@ class LocalExecutor:
         return need.cores or self.cores, need.memory
 
     def _worker(self) -> _Worker:
-        return self._idle.pop() if self._idle else _new_worker()
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.is_alive():
+                return worker
+            worker.end()
+        return _new_worker()
 
     def _begin(self, seat: _Seat) -> None:
         self._seats[seat.job.key] = seat
