@@ -8,10 +8,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,25 +29,11 @@ pytestmark = pytest.mark.accept
 LAPTOP = ("fig2", "fig6", "fig8", "fig10", "convergence", "timing", "table1")
 VERDICTS = {"agrees", "differs", "too noisy to say"}
 RESULTS = ROOT / "docs" / "results" / "paper"
-# Given ports: a raylet that has to find out its agents' gives up after 15 s on a machine with much to do.
-PORTS = {"port": 26379, "dashboard-agent-grpc-port": 26380, "dashboard-agent-listen-port": 26381,
-         "runtime-env-agent-port": 26382, "metrics-export-port": 26383}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
     return kept_under(7, "src")
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """The address of a Ray cluster of this machine that runs three workers at a time."""
-    pytest.importorskip("ray", reason="needs Ray: pip install -r requirements-cluster.txt")
-    command = [sys.executable, "-m", "ray.scripts.scripts"]
-    words = ["start", "--head", "--num-cpus=3", "--include-dashboard=false", "--disable-usage-stats"]
-    subprocess.run([*command, *words, *(f"--{k}={v}" for k, v in PORTS.items())], check=True)
-    yield f"127.0.0.1:{PORTS['port']}"
-    subprocess.run([*command, "stop", "--force"], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +62,12 @@ def kill_workers(store: Store, jobs: list[Job], killed: list[int], times: int) -
 
 
 def test_24_jobs_on_ray_equal_the_local_ones_though_workers_are_killed(
-    jobs: list[Job], cluster: str, kept: Path, tmp_path: Path
+    jobs: list[Job], kept: Path, tmp_path: Path
 ) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install -r requirements-cluster.txt")
     assert len({job.key for job in jobs}) == 24
     here, there, killed = Store(kept / "local"), Store(tmp_path / "ray"), list[int]()
-    local, ray = LocalExecutor(), RayExecutor(cluster)
+    local, ray = LocalExecutor(), RayExecutor(cores=3)  # a cluster of its own
     killer = threading.Thread(target=kill_workers, args=(there, jobs, killed, 2), daemon=True)
     try:
         run(jobs, here, local)

@@ -20,7 +20,7 @@ from deqmpc_train.data import Windows, load_episodes
 from deqmpc_train.eval.iterations import window_errors
 from deqmpc_train.eval.residuals import NAMES
 from deqmpc_train.held_out import held_out_errors
-from deqmpc_train.paper import fig8, fig10, plot
+from deqmpc_train.paper import fig8, fig10, measured, plot
 from deqmpc_train.paper.catalogue import FIGURES
 from deqmpc_train.paper.jobs import Plan
 from deqmpc_train.paper.measured import mean, stacked
@@ -168,10 +168,12 @@ class Made:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_drawn_and_judged(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plot, "_DPI", 40)
+    monkeypatch.setattr(measured, "RESAMPLES", 200)
     store: Any = Made()
     told = publish(FIGURES[name], Plan(scale_of("smoke")), store, tmp_path, f"deqmpc paper {name}")
     assert len(told["claims"]) == len(FIGURES[name].claims) and all(c["parts"] for c in told["claims"])
     assert json.loads((tmp_path / f"{name}.json").read_text()) == told
+    monkeypatch.setattr(plot, "save", lambda *_: None)
     store.broken = "diffmpc-deq"
     broken = publish(FIGURES[name], Plan(scale_of("smoke")), store, tmp_path, "again")
     if name not in ("fig6", "fig7", "convergence"):

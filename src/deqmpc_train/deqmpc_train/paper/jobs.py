@@ -1,8 +1,10 @@
 """The jobs that figures are made of. One training serves every figure that asks for the same."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from deqmpc_train.data import DataConfig, read_info
 from deqmpc_train.data.generation import policy_hash
 from deqmpc_train.paper.scale import Scale
 from deqmpc_train.sweep import Job, Resources
-from deqmpc_train.tuned import tuned
+from deqmpc_train.sweep.job import canonical
+from deqmpc_train.tuned import Budget, tuned
 
 _MAKE, _JUDGE = "deqmpc_train.paper.make", "deqmpc_train.paper.judge"
 _OF_DATA = ("obstacle_radius", "obstacle_speed", "layout")  # task options that change how an expert flies
@@ -42,8 +45,7 @@ class Plan:
         recipe = DataConfig(task, scale.data_episodes, scale.data_steps, spread_episodes=0, option=words)
         if scale.data_episodes is None:
             recipe = replace(recipe, spread_episodes=None)
-        expert = policy_hash("expert", load_task(task, **kept))
-        config = {**asdict(recipe), "policy_sha256": expert}
+        config = {**asdict(recipe), "policy_sha256": _expert_hash(task, canonical(kept))}
         return Job(_name("data", task, kept), f"{_MAKE}:data", config, work=5)
 
     def part_of(self, data: Job, share: float) -> Job:
@@ -124,9 +126,8 @@ class Plan:
         """A training's options, its learning rate apart."""
         given = {k: v for k, v in asdict(self.scale.overrides).items() if v is not None}
         asked = {k: v for k, v in asdict(overrides).items() if v is not None}
-        config = tuned(
-            task, variant, self.scale.budget, Overrides(**(given | asked)), dict(options)
-        ).to_json()
+        chosen = Overrides(**(given | asked))
+        config = json.loads(_tuned(task, variant, self.scale.budget, chosen, canonical(options)))
         del config["learning_rate"]
         return {"train": config} | ({} if self.device == "cpu" else {"device": self.device})
 
@@ -142,6 +143,16 @@ class Plan:
 
     def _resources(self) -> Resources:
         return Resources(1, 2.0, self.gpus)
+
+
+@lru_cache(maxsize=4096)  # figures ask for the same again and again
+def _tuned(task: str, variant: str, budget: Budget, overrides: Overrides, options: str) -> str:
+    return json.dumps(tuned(task, variant, budget, overrides, json.loads(options)).to_json())
+
+
+@lru_cache(maxsize=256)
+def _expert_hash(task: str, options: str) -> str:
+    return policy_hash("expert", load_task(task, **json.loads(options)))
 
 
 def _task_of(training: Job) -> tuple[str, dict[str, Any]]:

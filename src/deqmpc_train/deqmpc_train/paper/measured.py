@@ -40,18 +40,18 @@ class Measured(NamedTuple):
         paired."""
         if self.top.shape[1] < LEAST:
             return np.full(RESAMPLES, np.nan)
-        units, splits = _drawn(*self.top.shape)
+        units, splits = _drawn(RESAMPLES, *self.top.shape)
         rows = np.arange(RESAMPLES)[:, None]
         top, bottom = (np.stack([s[units].sum(1) for s in v], 1)[rows, splits].sum(1) for v in self)
         return top / bottom
 
 
 @lru_cache(maxsize=8)
-def _drawn(splits: int, units: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _drawn(draws: int, splits: int, units: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which units (R, B) and which splits (R, S) each draw has."""
     generator = np.random.default_rng(_SEED)
-    chosen = generator.integers(0, units, (RESAMPLES, units))
-    return chosen, generator.integers(0, splits, (RESAMPLES, splits))
+    chosen = generator.integers(0, units, (draws, units))
+    return chosen, generator.integers(0, splits, (draws, splits))
 
 
 def spread(draws: Array) -> tuple[float, float]:

@@ -29,11 +29,20 @@ class RayExecutor:
         self._ray: Any = _imported()
         self._own = not self._ray.is_initialized()
         if self._own:
-            started = {} if address else {"num_cpus": cores, "include_dashboard": False}
-            self._ray.init(address=address, log_to_driver=False, logging_level="ERROR", **started)
+            self._connect(address, cores)
         self._options = {"max_retries": retries, "scheduling_strategy": _STRATEGY[placement]}
         self._attempt = self._ray.remote(_attempt)
         self._running: dict[Any, Job] = {}
+
+    def _connect(self, address: str | None, cores: int | None) -> None:
+        started = {} if address else {"num_cpus": cores, "include_dashboard": False}
+        try:
+            self._ray.init(address=address, log_to_driver=False, logging_level="ERROR", **started)
+        except Exception as error:  # Ray raises plain ones here
+            raise ConfigError(
+                f"Ray did not {'answer' if address else 'start'}: {str(error).splitlines()[0]}; where a machine "
+                "has too much to do Ray gives up early: try again when it is free"
+            ) from error
 
     @property
     def slots(self) -> int:
