@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,8 +57,9 @@ def kill_workers(store: Store, jobs: list[Job], killed: list[int], times: int) -
         for job in jobs:
             at = store.progress(job)
             if at.pid and at.done > 5 and at.pid not in killed and len(killed) < times:
-                os.kill(at.pid, signal.SIGKILL)
-                killed.append(at.pid)
+                with suppress(ProcessLookupError):
+                    os.kill(at.pid, signal.SIGKILL)
+                    killed.append(at.pid)
         time.sleep(0.05)
 
 

@@ -40,8 +40,8 @@ class RayExecutor:
             self._ray.init(address=address, log_to_driver=False, logging_level="ERROR", **started)
         except Exception as error:  # Ray raises plain ones here
             raise ConfigError(
-                f"Ray did not {'answer' if address else 'start'}: {str(error).splitlines()[0]}; where a machine "
-                "has too much to do Ray gives up early: try again when it is free"
+                f"Ray did not {'answer' if address else 'start'}: {str(error).partition(chr(10))[0]}; on a "
+                "machine that has too much to do it gives up early: try again when it is free"
             ) from error
 
     @property
