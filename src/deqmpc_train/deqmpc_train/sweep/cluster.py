@@ -4,6 +4,7 @@ The store must be a folder that all machines see at the same path, and every mac
 installed. `pip install 'deqmpc_train[cluster]'`.
 """
 
+import importlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,9 +104,8 @@ def _attempt(root: str, job: Job) -> str | None:
 
 def _imported() -> Any:
     try:
-        import ray
+        return importlib.import_module("ray")
     except ImportError as error:
         raise ConfigError(
             "the executor 'ray' needs Ray: pip install 'deqmpc_train[cluster]', or use --executor local"
         ) from error
-    return ray
