@@ -21,7 +21,7 @@ COMMANDER_RATE, FASTEST = 50.0, 100.0
 @dataclass(frozen=True)
 class RunSettings:
     """What a run is about. steps: policy periods of the task an episode; period [s]: theirs; rate: plans a
-    second, 0: one a period."""
+    second, 0: one a period; plant: a robot other than the drone, which has no commander."""
 
     policy: str
     task: str
@@ -34,6 +34,7 @@ class RunSettings:
     faults: tuple[str, ...]
     robot: str = "cf1"
     rate: float = 0.0
+    plant: bool = False
 
     @property
     def plan_period(self) -> float:
@@ -44,6 +45,12 @@ class RunSettings:
     def plans(self) -> int:
         """Plans an episode."""
         return round(self.steps * self.period / self.plan_period)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Processes of the run, in the order of their start."""
+        commander = () if self.plant else ("commander",)
+        return ("simulator", "policy", *commander, *(("recorder",) if self.record else ()))
 
     @property
     def lock_step(self) -> bool:
@@ -97,6 +104,7 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "seed": settings.seed,
             "speed": settings.speed,
             "policy_steps": settings.steps,
+            "autostart": False,
         },
         POLICY_NODE: {
             "policy": settings.policy,
