@@ -34,8 +34,6 @@ from deqmpc_policy_node.qos import COMMAND, LATCHED, PLANS
 from deqmpc_policy_node.swap import Preparation
 from deqmpc_policy_node.tick_record import TickGrid, TickRecord
 
-STATE_PERIOD = 1.0
-
 
 class PlantNode:
     """Feeds the control loop; a step of the simulator asks in lock-step, a steady timer in real time."""
@@ -50,8 +48,8 @@ class PlantNode:
         self._gate: StepGate[PlantSample] = StepGate()
         self._samples: deque[PlantSample] = deque(maxlen=1000)
         self._timer: Timer | None = None
-        self._due = self._active = False
-        self._step, self._told, self._told_at = 0, "", 0.0
+        self._due = False
+        self._step, self._told = 0, ("", "")
         self._record, self._grid = TickRecord(), TickGrid(task.dt)
         self._connect()
         self._live = LiveEdits(node, self._base, task, loop.pilot, preparation, self._now)
@@ -72,7 +70,6 @@ class PlantNode:
         """Arm the timers."""
         self._loop.reset()
         self._samples.clear()
-        self._active = True
         if not self._lock_step:
             clock = Clock(clock_type=ClockType.STEADY_TIME)
             self._timer = self.node.create_timer(self._task.dt, self._on_timer, clock=clock)
@@ -85,7 +82,7 @@ class PlantNode:
         self._diagnostics.stop()
         if self._timer is not None:
             self.node.destroy_timer(self._timer)
-        self._timer, self._active = None, False
+        self._timer = None
         self._announce(FlightPhase.IDLE, "deactivated", self._now())
 
     def cleanup(self) -> None:
@@ -131,6 +128,7 @@ class PlantNode:
         step, samples = self._gate.take()
         if step.first:
             self._loop.reset()
+            self._told = ("", "")
         for sample in samples:
             self._loop.see(sample)
         self._step = step.stamp
@@ -167,14 +165,15 @@ class PlantNode:
                     loop.packet, loop.pilot.plan, self._live.name, warm, 1e3 * took, self._base
                 )
             )
-        self._announce(FlightPhase.POLICY, loop.source.value if failed else "", t)
+        if loop.estimator.age(t) <= loop.config.pose_timeout:
+            self._announce(FlightPhase.POLICY, loop.source.value if failed else "", t)
 
     def _announce(self, phase: FlightPhase, reason: str, t: float) -> None:
-        """At every change and once a second."""
-        news = f"{phase.name} {reason}"
-        if news == self._told and 0.0 <= t - self._told_at < STATE_PERIOD:
+        """At every change. Not while poses stay away for a moment: after an episode's end that would look
+        like the beginning of another."""
+        if (phase.name, reason) == self._told:
             return
-        self._told, self._told_at = news, t
+        self._told = (phase.name, reason)
         self._states.publish(
             FlightState(header=header(self._base, t), phase=phase.name, reason=reason, goal=NOWHERE)
         )

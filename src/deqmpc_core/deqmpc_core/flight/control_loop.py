@@ -73,35 +73,43 @@ class ControlLoop:
         self._began = self.estimator.began
 
     def see(self, sample: PlantSample) -> bool:
-        """Take a sample; False means refused. After a silence everything begins anew."""
+        """Take a sample; False means refused. After a silence the pilot starts cold."""
         centers = sphere_centers(sample.poses, self._spheres)
         self._centers = self._centers if centers is None else centers
         taken = self.estimator.update(sample)
         if self.estimator.began != self._began:
             self.pilot.reset()
-            self._began, self.packet = self.estimator.began, None
+            self._began = self.estimator.began
         return taken
 
     def tick(self, t: float) -> Array | None:
-        """The control (m,) to hold from t [s] on, finite and within the limits; None before poses have come
-        for ready_time and after they have gone for good. `source` and `trouble` tell how it came about."""
-        self.source, self.trouble = Source.NONE, ""
+        """The control (m,) to hold from t [s] on, finite and within the limits. None before poses have come
+        for ready_time and, once no plan is left, after they have gone. `source` and `trouble` tell how it
+        came about."""
         self.estimate = self.latency.look(self.estimator, t)
-        age, known_for = self.estimator.age(t), t - self._began
-        if age > self.estimator.config.max_gap or known_for < self.config.ready_time - 1e-6:
-            return None
-        fresh = self._planned(self.estimate, age)
+        fresh = self._planned(self.estimate, t)
         self.packet = fresh or self.packet
         planned = None if self.packet is None else self.packet.at(t)
+        if planned is not None:
+            self.source = Source.BEFORE if fresh is None else Source.PLAN
+        else:
+            self.source = Source.REST if self._ready(t) else Source.NONE
+        if self.source is Source.NONE:
+            return None
         u = self.rest if planned is None else planned
-        self.source = Source.REST if planned is None else (Source.PLAN if fresh else Source.BEFORE)
         self.estimator.control(t, u)
         return u
 
-    def _planned(self, seen: PlantEstimate | None, age: float) -> ControlPacket | None:
-        """A new plan; None where poses are too old or the policy failed, in a way foreseen or not."""
-        if seen is None or age > self.config.pose_timeout:
-            self.trouble = f"the newest poses are {1e3 * age:.0f} ms old"
+    def _ready(self, t: float) -> bool:
+        """Whether poses come, and have come for long enough."""
+        here = self.estimator.age(t) <= self.estimator.config.max_gap
+        return here and t - self._began >= self.config.ready_time - 1e-6
+
+    def _planned(self, seen: PlantEstimate | None, t: float) -> ControlPacket | None:
+        """A new plan; None where poses are too old or too few, or the policy failed, foreseen or not."""
+        self.trouble, age = "", self.estimator.age(t)
+        if seen is None or not self._ready(t) or age > self.config.pose_timeout:
+            self.trouble = f"the newest poses are {1e3 * age:.0f} ms old" if age < 60.0 else "no poses"
             return None
         try:
             if not np.isfinite(seen.x).all():

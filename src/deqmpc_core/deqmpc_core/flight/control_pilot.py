@@ -80,11 +80,12 @@ class ControlPilot:
             self._state = resized(self._state, seen.spheres.center.shape[-2])
         plan, self._state = self._policy(seen, self._state, iterations=self.config.iterations, knots=knots)
         self.plan, self._last_tick = plan, t
-        u = self._task.limited(plan.u[0].detach().cpu().double())
+        u = plan.u[0].detach().cpu().double()
         if not bool(torch.isfinite(u).all()):
             self.reset()
             raise ValueError("the plan's controls are not finite")
-        return ControlPacket(t, float(self._task.dt), u.numpy(), int(plan.status[0]), frame_number)
+        u = self._task.limited(u).numpy()
+        return ControlPacket(t, float(self._task.dt), u, int(plan.status[0]), frame_number)
 
     def _observation(self, x: torch.Tensor, t: float, centers: Array | None) -> Observation:
         """x (1, n) as the batch environment has it, the spheres at the plan's knots 1..T, the limits."""
