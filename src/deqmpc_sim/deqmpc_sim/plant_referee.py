@@ -14,7 +14,9 @@ from deqmpc_sim.referee import EpisodeResult
 class PlantReferee:
     """observe() the true state at every knot; the rules are those of the batch environment."""
 
-    def __init__(self, task: Task, start: Array, centers: Array | None, steps: int | None = None) -> None:
+    def __init__(
+        self, task: Task, start: Array, centers: Array | None = None, steps: int | None = None
+    ) -> None:
         """start (n,); centers (k, 3): the episode's spheres at its start, task frame; steps: the last knot,
         by default the task's."""
         self._task, self._steps = task, steps or task.episode_steps
