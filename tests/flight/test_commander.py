@@ -70,16 +70,17 @@ def test_asks_for_a_plan_each_period_from_the_entry_on() -> None:
     assert commander.phase is FlightPhase.LANDING
 
 
-def test_hovers_by_itself_until_the_first_plan() -> None:
+def test_hovers_at_the_start_until_the_first_plan() -> None:
     robot = Robot(CommanderConfig(first_plan_timeout=1.0))
     robot.plans = False
     robot.until(FlightPhase.LANDING)
     assert "no usable plan for 1.02 s (limit 1.00 s)" in robot.commander.reason
-    assert robot.count(SendSetpoint) == 0
-    assert robot.count(NotifySetpointsStop) == 0, (
-        "nothing was streamed, the robot's planner is in charge already"
-    )
-    assert robot.count(Land) == 1
+    sent = [(t, c.setpoint) for t, c in robot.sent if isinstance(c, SendSetpoint)]
+    assert len(sent) == 50 and np.max(np.diff([t for t, _ in sent])) < 0.021
+    for _, setpoint in sent:
+        assert np.linalg.norm(setpoint.position - START) < 0.05, "where it settled, to the start"
+        assert np.linalg.norm(setpoint.velocity) < 0.1 and not setpoint.acceleration.any()
+    assert [type(c) for _, c in robot.sent[-2:]] == [NotifySetpointsStop, Land]
 
 
 def stop_plans(robot: Robot) -> None:

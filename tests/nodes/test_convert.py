@@ -24,6 +24,7 @@ from deqmpc_policy_node.convert import (
     pose_sample,
 )
 from deqmpc_policy_node.services import _CALLS
+from deqmpc_policy_node.transforms import transform
 from deqmpc_sim.nodes.server import seconds
 
 LOCK_STEP = TimeBase(lock_step=True)
@@ -105,3 +106,14 @@ def test_wall_stamps_become_small_exact_seconds() -> None:
     now = base.stamp(base.now())
     assert 0.0 <= base.seconds(now) < 60.0
     assert nanoseconds(base.stamp(base.seconds(now))) == nanoseconds(now)
+
+
+def test_the_transform_is_where_the_estimate_is() -> None:
+    turn = quaternion_from_rotation_vector(np.array([0.1, -0.2, 0.3]))
+    still = np.zeros(3)
+    there = Estimate(1.5, 7, np.arange(3.0), turn, still, still, still, 0.0)
+    message = transform(there, "cf1", LOCK_STEP)
+    assert (message.header.frame_id, message.child_frame_id) == ("world", "cf1_estimate")
+    assert nanoseconds(message.header.stamp) == 1_500_000_000
+    np.testing.assert_array_equal(array(message.transform.translation), there.position)
+    np.testing.assert_array_equal(array(message.transform.rotation), turn)

@@ -35,6 +35,7 @@ from deqmpc_policy_node.topics import (
     RECORDER_NODE,
     START_SERVICE,
 )
+from deqmpc_policy_node.transforms import TF
 
 SERVER = "crazyflie_server"
 NODES = (POLICY_NODE, COMMANDER_NODE, RECORDER_NODE, MOCAP_BRIDGE_NODE, SERVER)
@@ -104,8 +105,10 @@ def _ends(node: Node, name: str) -> Ends:
 
 
 def completed(graph: Graph) -> Graph:
-    """With what a look at one moment cannot show: the recorder hears all that is said, the commander asks
-    the server for its parameters when it starts, and an operator starts, stops and swaps."""
+    """With what a look at one moment cannot show: the policy sends transforms where tf2_msgs is installed,
+    the recorder hears all that is said, the commander asks the server for its parameters when it starts, and
+    an operator starts, stops and swaps."""
+    graph[POLICY_NODE].publishes[TF] = "tf2_msgs/msg/TFMessage"
     said = {topic: kind for ends in graph.values() for topic, kind in ends.publishes.items()}
     graph[RECORDER_NODE].subscribes = said
     graph[COMMANDER_NODE].asks[SERVER_PARAMETERS] = "rcl_interfaces/srv/GetParameters"

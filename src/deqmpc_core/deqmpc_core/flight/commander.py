@@ -11,8 +11,7 @@ from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample
 from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.landing import Landing
-from deqmpc_core.flight.obstacle_set import ObstacleSet
-from deqmpc_core.flight.plan_book import NOTHING
+from deqmpc_core.flight.obstacle_set import NOTHING, ObstacleSet
 from deqmpc_core.flight.policy_stream import PolicyStream
 from deqmpc_core.flight.pose_intake import PoseIntake
 from deqmpc_core.flight.trajectory import PlanPacket
@@ -28,8 +27,8 @@ class Commander:
 
     At a tick t: feed poses; if wants_plan(t), ask for a plan (in lock-step wait for the one stamped t and
     feed it); call tick(t) and carry out its commands in order; then look at wants_plan(t) once more, for
-    the tick that enters POLICY wants its plan afterwards. No setpoint is streamed before the first plan:
-    the robot hovers at the start by itself.
+    the tick that enters POLICY wants its plan afterwards. Until the first plan has come the setpoint is
+    a hover at the start.
     """
 
     def __init__(

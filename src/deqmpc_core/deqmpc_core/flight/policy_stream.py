@@ -26,8 +26,9 @@ class PolicyStream:
         self._config, self._request, self.began = config, request, began
         self.book = PlanBook(config, began)
         still, yaw = np.zeros(3), float(yaw_from_quaternion(seen.quaternion))
-        guard = SetpointGuard(config, fence, Setpoint(seen.position, seen.velocity, still, yaw), began)
-        self._ladder = SafetyLadder(config, request.policy_period, guard, fence)
+        self._hover = Setpoint(request.start, still, still, yaw)
+        self._guard = SetpointGuard(config, fence, Setpoint(seen.position, seen.velocity, still, yaw), began)
+        self._ladder = SafetyLadder(config, request.policy_period, self._guard, fence)
         self.streamed = False
 
     @property
@@ -49,10 +50,13 @@ class PolicyStream:
         return self.plan is None or self.plan.stamp < due - TIME_TOLERANCE
 
     def tick(self, t: float, view: View) -> Answer:
-        """What to do at t [s]. Nothing before the first plan: the robot hovers by itself."""
+        """What to do at t [s]: hover at the start until the first plan comes, then fly it."""
         over = self._over(t)
-        if over or self.plan is None:
+        if over:
             return Answer(land=over)
+        if self.plan is None:
+            self.streamed = True
+            return Answer(self._guard.admit(self._hover, t))
         answer = self._ladder.step(t, self.plan, self.book.age(t), view, self._wanted(self.plan, t))
         self.streamed = self.streamed or answer.setpoint is not None
         return answer

@@ -40,6 +40,7 @@ from deqmpc_policy_node.qos import LATCHED, PLANS
 from deqmpc_policy_node.reports import TickStory, failed, plan_details, solve_info
 from deqmpc_policy_node.swap import Preparation
 from deqmpc_policy_node.tick_record import TickGrid, TickRecord
+from deqmpc_policy_node.transforms import TransformWriter
 
 VIEW_PERIOD = 0.09
 """s between two pictures of the plan for viewers: no eye needs more, and they cost a third of a tick."""
@@ -108,6 +109,7 @@ class PolicyNode:
         self._infos = node.create_publisher(SolveInfo, topics.SOLVE_INFO, 10)
         self._paths = node.create_publisher(Path, topics.PATH, 1)
         self._waypoints = node.create_publisher(MarkerArray, topics.WAYPOINTS, 1)
+        self._transforms = TransformWriter(node, self._parameters.robot, self._base)
         source = declare(node, PoseSourceParameters)
         self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
         node.create_subscription(FlightState, topics.FLIGHT_STATE, self._on_flight_state, LATCHED)
@@ -250,6 +252,7 @@ class PolicyNode:
         estimate = self._estimator.estimate(packet.stamp)
         if estimate is not None:
             self._estimates.publish(estimate_message(estimate, self._base, self._frames.skipped()))
+            self._transforms.send(estimate)
         self._infos.publish(solve_info(self._pilot, packet, self._live.spheres, story, self._base))
         if 0.0 <= t - self._viewed < VIEW_PERIOD:
             return
