@@ -15,6 +15,7 @@ from deqmpc_core.errors import DeqmpcError
 from deqmpc_core.flight.control_loop import ControlLoop, Source
 from deqmpc_core.flight.control_pilot import ControlPacket, ControlPilot
 from deqmpc_core.flight.frames import Array
+from deqmpc_core.flight.limits import tightened
 from deqmpc_core.flight.plant_estimator import PlantSample
 from deqmpc_core.flight.plants import LEVEL, BodyPose, plant_of, sphere_name
 from deqmpc_core.tasks import Task, load_task
@@ -128,6 +129,21 @@ def test_a_packet_holds_each_control_for_a_knot_and_ends() -> None:
     packet = ControlPacket(2.0, 0.05, np.array([[1.0], [2.0]]), 0, 0)
     found = [packet.at(t) for t in (1.99, 2.0, 2.0499, 2.05, 2.0999, 2.1)]
     assert [None if u is None else float(u[0]) for u in found] == [1.0, 1.0, 1.0, 2.0, 2.0, None]
+
+
+def test_another_policy_goes_on_from_the_plan_and_limits_hold_from_the_next_tick() -> None:
+    task = load_task("quadrotor")
+    pilot, x = ControlPilot(load_policy("goal-mpc", task=task), task), task.start(0, 0)
+    assert not pilot.take_over(load_policy("hover", task=task))
+    pilot.tick(x, 0.0)
+    assert pilot.plan is not None
+    before = pilot.plan.x
+    assert pilot.take_over(load_policy("goal-mpc", task=task))
+    pilot.tick(pilot.plan.x[0, 1].numpy(), task.dt)
+    assert float((pilot.plan.x[0, :4, :3] - before[0, 1:5, :3]).abs().max()) < 0.1
+    pilot.limits = tightened(task, 16.0)
+    packet = pilot.tick(pilot.plan.x[0, 1].numpy(), 2 * task.dt)
+    assert float(packet.u.max()) <= 16.0 + 1e-3
 
 
 def moving(task: Task, centers: Array, frame: int) -> PlantSample:

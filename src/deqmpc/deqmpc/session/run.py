@@ -10,7 +10,7 @@ from deqmpc.session.director import Director
 from deqmpc.session.faults import Fault
 from deqmpc.session.interrupts import interrupts_held
 from deqmpc.session.processes import Death, Launch, Stack
-from deqmpc.session.settings import RunSettings
+from deqmpc.session.settings import COLD_TIMEOUT, RunSettings
 from deqmpc.session.striker import Striker
 from deqmpc.session.track import Track
 from deqmpc_core.errors import ConfigError, DeqmpcError
@@ -168,13 +168,14 @@ class Run:
     def _follow(self, director: Director, track: Track) -> None:
         """Until the verdict, or until the simulation has been silent for too long."""
         track.heard = time.monotonic()
+        silence = SILENCE + (COLD_TIMEOUT if self._settings.plant else 0.0)
         longest = ON_THE_WAY + self._settings.steps * self._settings.period
         while track.verdict is None:
             director.spin(0.05)
             self._show(track)
             self._strike(track)
-            if time.monotonic() - track.heard > SILENCE:
-                raise DeqmpcError(f"the simulation has said nothing for {SILENCE:.0f} s; see {self._logs}")
+            if time.monotonic() - track.heard > silence:
+                raise DeqmpcError(f"the simulation has said nothing for {silence:.0f} s; see {self._logs}")
             if track.now() > longest:
                 raise DeqmpcError(f"the episode did not end within {longest:.0f} s; see {self._logs}")
 

@@ -14,6 +14,8 @@ from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 Config = TypeVar("Config")
 SIMULATOR_NODE = "crazyflie_server"
 CONFIG = "sim.yaml"
+COLD_TIMEOUT = 120.0
+"""s of wall time that a robot other than the drone waits in lock-step: an expert's first search is long."""
 COMMANDER_RATE, FASTEST = 50.0, 100.0
 """Hz; plans that come faster than the commander's own rate need a faster one."""
 
@@ -118,6 +120,8 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "provenance": json.dumps(provenance(settings)),
         },
     }
+    if settings.plant:
+        nodes[SIMULATOR_NODE]["step_timeout"] = COLD_TIMEOUT
     if settings.rate > COMMANDER_RATE:
         nodes[COMMANDER_NODE] = {**clock, "rate": FASTEST}
         nodes[SIMULATOR_NODE]["rate"] = FASTEST
