@@ -1,7 +1,5 @@
 """Messages of robots that take controls themselves, to and from plain values."""
 
-from collections.abc import Sequence
-
 from deqmpc_interfaces.msg import Plan as PlanMessage
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 
@@ -29,11 +27,6 @@ def control_message(u: Array, name: str) -> Float64MultiArray:
     """A control (m,); name: what its entries are, for who reads the bag."""
     dimension = MultiArrayDimension(label=name, size=len(u), stride=len(u))
     return Float64MultiArray(layout=MultiArrayLayout(dim=[dimension]), data=[float(value) for value in u])
-
-
-def control_label(controls: Sequence[str]) -> str:
-    """What a control's entries are, in order."""
-    return ",".join(controls)
 
 
 def plant_plan_message(

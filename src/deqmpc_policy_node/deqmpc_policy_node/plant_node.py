@@ -11,9 +11,13 @@ from rclpy.timer import Timer
 from std_msgs.msg import Float64MultiArray
 
 from deqmpc_core.flight import FlightPhase
-from deqmpc_core.flight.control_loop import ControlLoop, Source
+from deqmpc_core.flight.control_loop import ControlLoop, ControlLoopConfig, Source
+from deqmpc_core.flight.control_pilot import ControlPilot
+from deqmpc_core.flight.latency import LatencyCompensation
+from deqmpc_core.flight.pilot import PilotConfig
 from deqmpc_core.flight.plant_estimator import PlantSample
 from deqmpc_core.flight.plants import sphere_name
+from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task
 from deqmpc_policy_node import topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds, stamp_of
@@ -23,16 +27,20 @@ from deqmpc_policy_node.flight_state import NOWHERE
 from deqmpc_policy_node.live import LiveEdits
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare
-from deqmpc_policy_node.plant_messages import (
-    control_label,
-    control_message,
-    plant_plan_message,
-    plant_sample,
-)
+from deqmpc_policy_node.plant_messages import control_message, plant_plan_message, plant_sample
 from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.qos import COMMAND, LATCHED, PLANS
 from deqmpc_policy_node.swap import Preparation
 from deqmpc_policy_node.tick_record import TickGrid, TickRecord
+
+
+def made_for(
+    node: Node, policy: Policy, task: Task, config: PilotConfig, latency: str, preparation: Preparation
+) -> "PlantNode":
+    """The behaviour of a node that flies the task's robot; latency: of LatencyCompensation's modes."""
+    pilot, compensation = ControlPilot(policy, task, config), LatencyCompensation(latency, task.dt)
+    loop = ControlLoop(pilot, task, declare(node, ControlLoopConfig), compensation)
+    return PlantNode(node, loop, task, preparation)
 
 
 class PlantNode:
@@ -44,7 +52,7 @@ class PlantNode:
         self._base = TimeBase(self._lock_step)
         count = 0 if task.spheres is None else len(task.spheres.center)
         self._wanted = frozenset([*loop.estimator.bodies, *(sphere_name(k) for k in range(count))])
-        self._label = control_label(task.system.controls)
+        self._label = ",".join(task.system.controls)
         self._gate: StepGate[PlantSample] = StepGate()
         self._samples: deque[PlantSample] = deque(maxlen=1000)
         self._timer: Timer | None = None

@@ -1,5 +1,4 @@
-"""Node `deqmpc_policy`: poses in, a plan out at each tick. Uses torch; if it dies the commander lands. For
-robots without a commander it is plant_node's."""
+"""Node `deqmpc_policy`: poses in, a plan out at each tick. Uses torch; if it dies the commander lands."""
 
 import sys
 import time
@@ -18,8 +17,6 @@ from rclpy.timer import Timer
 from visualization_msgs.msg import MarkerArray
 
 from deqmpc_core.flight import Estimate, FlightPhase, FrameLog, PlanPacket, PoseSample, StateEstimator
-from deqmpc_core.flight.control_loop import ControlLoop, ControlLoopConfig
-from deqmpc_core.flight.control_pilot import ControlPilot
 from deqmpc_core.flight.latency import LatencyCompensation
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.flight.plants import PLANTS
@@ -33,7 +30,7 @@ from deqmpc_policy_node.live import LiveEdits
 from deqmpc_policy_node.loading import settle_memory, sound_policy
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
-from deqmpc_policy_node.plant_node import PlantNode
+from deqmpc_policy_node.plant_node import ControlLoopConfig, PlantNode, made_for
 from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.process import Spinner
 from deqmpc_policy_node.qos import LATCHED, PLANS
@@ -290,11 +287,7 @@ def _build(node: Node, spinner: Spinner) -> PolicyNode | PlantNode:
     preparation.preload([name for name in parameters.preload if name])
     settle_memory()
     if task.system.name in PLANTS:
-        latency = LatencyCompensation(parameters.latency_compensation, task.dt)
-        loop = ControlLoop(
-            ControlPilot(policy, task, config), task, declare(node, ControlLoopConfig), latency
-        )
-        return PlantNode(node, loop, task, preparation)
+        return made_for(node, policy, task, config, parameters.latency_compensation, preparation)
     return PolicyNode(node, parameters, Pilot(policy, task, config), task, preparation)
 
 
