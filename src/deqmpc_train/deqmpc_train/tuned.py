@@ -29,7 +29,7 @@ _POLICY: dict[Budget, dict[str, Any]] = {
 _TRAIN: dict[Budget, dict[str, Any]] = {
     "smoke":  {"steps": 20, "batch": 16, "warmup": 2, "ema": 0.9, "validate_every": 10,
                "checkpoint_every": 10, "validation_windows": 32},
-    "laptop": {"steps": 1500, "batch": 50, "ema": 0.995},
+    "laptop": {"steps": 1000, "batch": 50, "ema": 0.995},
     "paper":  {"steps": 20000, "validate_every": 500, "checkpoint_every": 500},
 }  # fmt: skip
 
