@@ -84,8 +84,14 @@ class ControlPilot:
         if not bool(torch.isfinite(u).all()):
             self.reset()
             raise ValueError("the plan's controls are not finite")
-        u = self._task.limited(u).numpy()
-        return ControlPacket(t, float(self._task.dt), u, int(plan.status[0]), frame_number)
+        return ControlPacket(
+            t, float(self._task.dt), self._limited(u).numpy(), int(plan.status[0]), frame_number
+        )
+
+    def _limited(self, u: torch.Tensor) -> torch.Tensor:
+        """u (T, m) within the limits that hold: a solver keeps them to its tolerance only."""
+        low, high = self.limits or (self._task.u_lo, self._task.u_hi)
+        return self._task.limited(torch.minimum(torch.maximum(u, low), high))
 
     def _observation(self, x: torch.Tensor, t: float, centers: Array | None) -> Observation:
         """x (1, n) as the batch environment has it, the spheres at the plan's knots 1..T, the limits."""
