@@ -8,6 +8,9 @@ The commander waits on the ground. A flight is two calls; the first answers with
     ros2 service call /deqmpc_commander/start deqmpc_interfaces/srv/StartFlight \
         "{start: {x: 0.0, y: 0.0, z: 1.0}, policy_steps: 200, policy_period: 0.1}"
 
+Other robots have no commander and no take-off: `task:=cartpole policy:=...` flies its first episode at once
+and the next one after the reset call. docs/plants.md is about them.
+
 The arguments are those of bringup_hw.launch.py (`--show-args` tells them). `deqmpc sim` runs the same nodes
 with the same config/sim.yaml, makes the calls, and judges the flights.
 """

@@ -19,7 +19,7 @@ from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, Substitution
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EqualsSubstitution, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -34,7 +34,7 @@ VIEWERS = {  # argument: package, executable, deb
 }
 ARGUMENTS = {  # name: default, description; a launch file may change the default
     "robot": ("cf1", "name of the robot: prefix of its topics and services, its name in crazyflies.yaml"),
-    "task": ("crazyflie", "task the policy is made for"),
+    "task": ("crazyflie", "task the policy is made for; pendulum, cartpole, quadrotor, qpole...: that robot"),
     "policy": ("", "path or name of a policy bundle, a variant, or goal-mpc; default <task>-deqmpc-deq"),
     "config": ("", "parameter file of all nodes; default is the one this launch file is shipped with"),
     "record": ("true", "write MCAP bags, one a flight"),
@@ -93,10 +93,11 @@ def stack() -> list[Node | OpaqueFunction]:
     ours = "deqmpc_policy_node"
     words: dict[str, Substitution] = {"directory": LaunchConfiguration("bag"), "provenance": Provenance()}
     bag = {name: ParameterValue(value, value_type=str) for name, value in words.items()}
+    drone = EqualsSubstitution(LaunchConfiguration("task"), "crazyflie")  # other robots have no commander
     recording, bridging = (IfCondition(LaunchConfiguration(name)) for name in ("record", "bridge"))
     return [
         node(ours, "policy", POLICY_NODE),
-        node(ours, "commander", COMMANDER_NODE),
+        node(ours, "commander", COMMANDER_NODE, condition=IfCondition(drone)),
         node(ours, "recorder", RECORDER_NODE, bag, condition=recording),
         node(ours, "mocap_bridge", MOCAP_BRIDGE_NODE, condition=bridging),
         OpaqueFunction(function=viewers),

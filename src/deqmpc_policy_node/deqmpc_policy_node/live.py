@@ -18,6 +18,7 @@ from rclpy.task import Future
 from visualization_msgs.msg import MarkerArray
 
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.flight.control_pilot import ControlPilot
 from deqmpc_core.flight.limits import tightened
 from deqmpc_core.flight.pilot import Pilot
 from deqmpc_core.tasks import Task
@@ -39,7 +40,7 @@ class LiveEdits:
         node: Node,
         base: TimeBase,
         task: Task,
-        pilot: Pilot,
+        pilot: Pilot | ControlPilot,
         preparation: Preparation,
         now: Callable[[], float],
     ) -> None:

@@ -10,7 +10,9 @@ import torch
 from deqmpc_core.bundle import find_bundle, load_policy, read_config, verify_bundle
 from deqmpc_core.errors import BundleError
 from deqmpc_core.flight import Estimate
+from deqmpc_core.flight.control_pilot import ControlPilot
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
+from deqmpc_core.flight.plants import PLANTS
 from deqmpc_core.mpc.residuals import residuals
 from deqmpc_core.policies import UNLEARNED, Policy
 from deqmpc_core.tasks import Task
@@ -69,6 +71,9 @@ def load_fitting(name: str, task: Task) -> Policy:
 def warm_up(policy: Policy, task: Task, config: PilotConfig | None = None) -> None:
     """Compile and touch everything a tick uses, cold and warm. Raises BundleError when a plan from the
     task's first start cannot be flown."""
+    if task.system.name in PLANTS:
+        _warm_up_controls(policy, task, config)
+        return
     pilot, start = Pilot(policy, task, config), task.start(0, 0)
     level, zero = np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3)
     for t in (0.0, task.dt, 1.5 * task.dt):
@@ -79,6 +84,17 @@ def warm_up(policy: Policy, task: Task, config: PilotConfig | None = None) -> No
     if pilot.plan is not None:
         with torch.inference_mode():
             residuals(policy.solver, pilot.plan.x, pilot.plan.u)
+
+
+def _warm_up_controls(policy: Policy, task: Task, config: PilotConfig | None) -> None:
+    """The same for a robot that takes the controls themselves."""
+    pilot, start, centers = ControlPilot(policy, task, config), task.start(0, 0), task.obstacles(0, 0)
+    world = None if centers is None else centers + task.origin.numpy()
+    for t in (0.0, task.dt, 1.5 * task.dt):
+        try:
+            pilot.tick(start, t, centers=world)
+        except ValueError as error:
+            raise BundleError(f"its plan from the task's first start cannot be flown: {error}") from error
 
 
 def sound_policy(name: str, task: Task, config: PilotConfig | None = None) -> Policy:

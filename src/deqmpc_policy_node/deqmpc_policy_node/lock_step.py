@@ -2,10 +2,21 @@
 
 from collections import deque
 from dataclasses import dataclass
-
-from deqmpc_core.flight import PoseSample
+from typing import Generic, Protocol, TypeVar
 
 NANOSECONDS = 1_000_000_000
+
+
+class Numbered(Protocol):
+    """What motion capture's frames have in common."""
+
+    @property
+    def frame_number(self) -> int:
+        """The driver's counter."""
+        ...
+
+
+Sample = TypeVar("Sample", bound=Numbered)
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class StepMark:
     first: bool
 
 
-class StepGate:
+class StepGate(Generic[Sample]):
     """Holds frames back until the step that covers them has come.
 
     Frame numbers never restart while time does at every episode; frames up to the number of an episode's
@@ -31,13 +42,13 @@ class StepGate:
     """
 
     def __init__(self) -> None:
-        self._frames: deque[PoseSample] = deque()
+        self._frames: deque[Sample] = deque()
         self._newest_frame = -1
         self._step: StepMark | None = None
         self._open = False
         self._first = True
 
-    def on_frame(self, number: int, sample: PoseSample | None) -> None:
+    def on_frame(self, number: int, sample: Sample | None) -> None:
         """Store a frame that has arrived; sample is None when our body is not in it."""
         self._newest_frame = max(self._newest_frame, number)
         if sample is not None:
@@ -58,13 +69,13 @@ class StepGate:
             return self._step
         return None
 
-    def take(self) -> tuple[StepMark, list[PoseSample]]:
+    def take(self) -> tuple[StepMark, list[Sample]]:
         """Close the complete step and hand out its frames, oldest first."""
         step = self.complete()
         if step is None:
             raise RuntimeError("take() needs a complete step")
         self._open = self._first = False
-        frames: list[PoseSample] = []
+        frames: list[Sample] = []
         while self._frames and self._frames[0].frame_number <= step.frame_number:
             frames.append(self._frames.popleft())
         return step, frames

@@ -8,12 +8,17 @@ import torch
 
 from deqmpc_core import load_policy
 from deqmpc_core.flight import CommanderConfig
+from deqmpc_core.flight.plants import PLANTS
 from deqmpc_core.tasks import Task
 from deqmpc_sim.firmware import TruthConfig
 from deqmpc_sim.in_process import fly_episode
+from deqmpc_sim.plant_flight import fly_plant
+from deqmpc_sim.referee import EpisodeResult
 
 BASELINES = {"hover": "hover", "straight_line": "straight-line", "goal_mpc": "goal-mpc"}
 """Key in the summary and name of the policy."""
+PLANT_BASELINES = ("goal_mpc",)
+"""Those of a robot other than the drone."""
 
 
 def expert_returns(
@@ -48,17 +53,22 @@ def fly_baseline(
     policy = load_policy(BASELINES[name], task=task)
     flights: list[dict[str, Any]] = []
     for episode in range(episodes):
-        flight = fly_episode(task, policy, truth, seed, episode, commander=commander, steps=steps, land=False)
-        flights.append(
-            {
-                "seed": seed,
-                "episode": episode,
-                "return": flight.result.return_,
-                "success": flight.result.success,
-                "failure": flight.result.failure,
-                "final_distance": flight.result.final_distance,
-                "min_obstacle_distance": flight.result.min_obstacle_distance,
-            }
-        )
+        if task.system.name in PLANTS:
+            result = fly_plant(task, policy, truth, seed, episode, steps).result
+        else:
+            result = fly_episode(
+                task, policy, truth, seed, episode, commander=commander, steps=steps, land=False
+            ).result
+        flights.append({"seed": seed, "episode": episode, **_figures(result)})
         done()
     return flights
+
+
+def _figures(result: EpisodeResult) -> dict[str, Any]:
+    return {
+        "return": result.return_,
+        "success": result.success,
+        "failure": result.failure,
+        "final_distance": result.final_distance,
+        "min_obstacle_distance": result.min_obstacle_distance,
+    }

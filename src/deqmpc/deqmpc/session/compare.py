@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deqmpc.session.baselines import BASELINES, expert_returns, fly_baseline
+from deqmpc.session.baselines import BASELINES, PLANT_BASELINES, expert_returns, fly_baseline
 from deqmpc.session.run import Run
 from deqmpc.session.settings import SIMULATOR_NODE, RunSettings, configured
 from deqmpc.session.summary import episode_entry, summary
@@ -25,6 +25,7 @@ def compare(
 ) -> dict[str, Any]:
     """The summary of the run's tracks; `note` tells the user what is being computed."""
     count = len(run.tracks)
+    wanted = () if not baselines else (PLANT_BASELINES if settings.plant else BASELINES)
     truth = configured(TruthConfig, files, SIMULATOR_NODE)
     commander = configured(CommanderConfig, files, COMMANDER_NODE)
     experts = expert_returns(task, settings.seed, count, settings.steps, _counter("expert", count, note))
@@ -32,7 +33,7 @@ def compare(
         name: fly_baseline(
             name, task, settings.seed, count, settings.steps, truth, commander, _counter(name, count, note)
         )
-        for name in (BASELINES if baselines else ())
+        for name in wanted
     }
     pairs = zip(run.tracks, experts, strict=True)
     entries = [episode_entry(track, expert, settings, run.troubled) for track, expert in pairs]

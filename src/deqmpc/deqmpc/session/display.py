@@ -1,5 +1,6 @@
 """What a user sees while a run flies, and the table at its end."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,11 +67,12 @@ def _verdict_line(track: Track) -> str:
     verdict = track.verdict
     if verdict is None:
         return f"episode {track.episode}: no verdict"
-    return (
-        f"episode {track.episode}: {verdict.outcome}; return {verdict.return_:.1f}, "
-        f"{verdict.final_distance:.2f} m from the goal, "
-        f"nearest obstacle {verdict.min_obstacle_distance:.2f} m"
-    )
+    words = [f"episode {track.episode}: {verdict.outcome}; return {verdict.return_:.1f}"]
+    if math.isfinite(verdict.final_distance):
+        words.append(f"{verdict.final_distance:.2f} m from the goal")
+    if math.isfinite(verdict.min_obstacle_distance):
+        words.append(f"nearest obstacle {verdict.min_obstacle_distance:.2f} m")
+    return ", ".join(words)
 
 
 def summary_table(policy: str, document: dict[str, Any]) -> Table:

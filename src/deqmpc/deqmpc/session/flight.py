@@ -28,6 +28,7 @@ from deqmpc.session.summary import write_json
 from deqmpc.session.track import most_telling
 from deqmpc_core import load_policy, load_task
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.flight.plants import PLANTS
 from deqmpc_core.tasks import Task
 from deqmpc_policy_node.topics import COMMANDER_NODE
 
@@ -47,20 +48,26 @@ def fly(options: Sim, console: Console) -> int:
     began = time.monotonic()
     with Progress(console, settings) as progress:
         with Run(settings, files, directory, progress.show) as run:
-            progress.note("starting simulator, policy, commander and recorder")
+            progress.note(f"starting {', '.join(settings.nodes)}")
             _fly_episodes(run, settings, directory)
         times["wall_seconds"] = round(time.monotonic() - began, 1)
         document = compare(settings, task, files, run, times, options.baselines, progress.note)
     write_json(document, directory / "summary.json")
     if options.json is not None:
         write_json(document, options.json)
-    plot_flight(most_telling(run.tracks), task, settings.period, directory / "flight.png")
+    if not settings.plant:
+        plot_flight(most_telling(run.tracks), task, settings.period, directory / "flight.png")
     _tell(console, run, options.policy, document, directory)
     return NOT_AS_ASKED if run.unexpected else 0
 
 
 def _settings(options: Sim, task: Task) -> RunSettings:
     faults = parse_faults(options.faults)
+    plant = task.system.name in PLANTS
+    if plant and (faults or options.rate):
+        raise ConfigError(
+            f"--faults and --rate are the drone's: a policy for '{options.task}' plans every {task.dt:g} s"
+        )
     return RunSettings(
         options.policy,
         options.task,
@@ -73,6 +80,7 @@ def _settings(options: Sim, task: Task) -> RunSettings:
         faults,
         str(section(shipped_config(), COMMANDER_NODE).get("robot", "cf1")),
         options.rate,
+        plant,
     )
 
 

@@ -7,16 +7,17 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Sim:
-    """Fly a policy on the simulated Crazyflie over ROS 2 topics.
+    """Fly a policy on the simulated Crazyflie, or another robot, over ROS 2 topics.
 
-    Simulator, policy, commander and recorder run as processes of their own in a free ROS domain. Results go
-    to RUNS_DIR/<UTC time>/: summary.json, flight.png, bag/, log/.
+    Simulator, policy, commander (the Crazyflie's) and recorder run as processes of their own in a free ROS
+    domain. Results go to RUNS_DIR/<UTC time>/: summary.json, flight.png (the Crazyflie's), bag/, log/.
     """
 
     policy: str = "deqmpc-deq"
     """Path or name of a bundle, a variant, or goal-mpc, hover, straight-line."""
     task: str = "crazyflie"
-    """Task the policy must be made for."""
+    """Task the policy must be made for: crazyflie, or pendulum, cartpole, quadrotor, qpole and its kin, which
+    docs/plants.md is about."""
     episodes: int = 1
     """Number of flights; their starts depend on the seed and their number alone."""
     seed: int = 0
@@ -30,7 +31,7 @@ class Sim:
     record: bool = True
     """Write an MCAP bag."""
     baselines: bool = True
-    """Fly hover, straight_line and goal_mpc on the same starts too."""
+    """Fly hover, straight_line and goal_mpc (other robots: goal_mpc) on the same starts too."""
     json: Path | None = None
     """Write the summary here as well."""
     runs_dir: Path = Path("runs")

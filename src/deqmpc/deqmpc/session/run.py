@@ -10,13 +10,15 @@ from deqmpc.session.director import Director
 from deqmpc.session.faults import Fault
 from deqmpc.session.interrupts import interrupts_held
 from deqmpc.session.processes import Death, Launch, Stack
-from deqmpc.session.settings import RunSettings
+from deqmpc.session.settings import COLD_TIMEOUT, RunSettings
 from deqmpc.session.striker import Striker
 from deqmpc.session.track import Track
 from deqmpc_core.errors import ConfigError, DeqmpcError
 from deqmpc_core.flight import FlightPhase
 from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
+LISTENERS = {"policy": POLICY_NODE, "commander": COMMANDER_NODE, "recorder": RECORDER_NODE}
+"""Nodes that hear motion capture, by process."""
 REFUSED = 2
 START_TIMEOUT = 300.0
 REFUSAL_TIMEOUT = 3.0
@@ -72,7 +74,7 @@ class Run:
             self._stop()
 
     def _start(self) -> None:
-        for name in ("simulator", "policy", "commander", *(["recorder"] if self._settings.record else [])):
+        for name in self._settings.nodes:
             self._stack.start(name)
         self._director = Director(self._watch, self._settings.lock_step)
         if self._settings.faults:
@@ -107,7 +109,8 @@ class Run:
         self._striker = None if fault is None else self._make_striker(fault)
         if self._striker and self._striker.before_start():
             return self._grounded(director, track, start)
-        director.start(start, settings.plans, settings.plan_period, START_TIMEOUT)
+        if not settings.plant:
+            director.start(start, settings.plans, settings.plan_period, START_TIMEOUT)
         self._flying = True
         self.tracks.append(track)
         self._follow(director, track)
@@ -155,7 +158,7 @@ class Run:
 
     def _await_listeners(self, director: Director) -> None:
         """Nothing is flown before policy, commander and recorder hear motion capture."""
-        names = {POLICY_NODE, COMMANDER_NODE, *([RECORDER_NODE] if self._settings.record else [])}
+        names = {LISTENERS[name] for name in self._settings.nodes if name in LISTENERS}
         if not director.until(lambda: director.listening(names), START_TIMEOUT):
             raise DeqmpcError(
                 f"not all of {', '.join(sorted(names))} came up within {START_TIMEOUT:.0f} s; "
@@ -165,13 +168,14 @@ class Run:
     def _follow(self, director: Director, track: Track) -> None:
         """Until the verdict, or until the simulation has been silent for too long."""
         track.heard = time.monotonic()
+        silence = SILENCE + (COLD_TIMEOUT if self._settings.plant else 0.0)
         longest = ON_THE_WAY + self._settings.steps * self._settings.period
         while track.verdict is None:
             director.spin(0.05)
             self._show(track)
             self._strike(track)
-            if time.monotonic() - track.heard > SILENCE:
-                raise DeqmpcError(f"the simulation has said nothing for {SILENCE:.0f} s; see {self._logs}")
+            if time.monotonic() - track.heard > silence:
+                raise DeqmpcError(f"the simulation has said nothing for {silence:.0f} s; see {self._logs}")
             if track.now() > longest:
                 raise DeqmpcError(f"the episode did not end within {longest:.0f} s; see {self._logs}")
 

@@ -14,6 +14,8 @@ from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 Config = TypeVar("Config")
 SIMULATOR_NODE = "crazyflie_server"
 CONFIG = "sim.yaml"
+COLD_TIMEOUT = 120.0
+"""s of wall time that a robot other than the drone waits in lock-step: an expert's first search is long."""
 COMMANDER_RATE, FASTEST = 50.0, 100.0
 """Hz; plans that come faster than the commander's own rate need a faster one."""
 
@@ -21,7 +23,7 @@ COMMANDER_RATE, FASTEST = 50.0, 100.0
 @dataclass(frozen=True)
 class RunSettings:
     """What a run is about. steps: policy periods of the task an episode; period [s]: theirs; rate: plans a
-    second, 0: one a period."""
+    second, 0: one a period; plant: a robot other than the drone, which has no commander."""
 
     policy: str
     task: str
@@ -34,6 +36,7 @@ class RunSettings:
     faults: tuple[str, ...]
     robot: str = "cf1"
     rate: float = 0.0
+    plant: bool = False
 
     @property
     def plan_period(self) -> float:
@@ -44,6 +47,12 @@ class RunSettings:
     def plans(self) -> int:
         """Plans an episode."""
         return round(self.steps * self.period / self.plan_period)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Processes of the run, in the order of their start."""
+        commander = () if self.plant else ("commander",)
+        return ("simulator", "policy", *commander, *(("recorder",) if self.record else ()))
 
     @property
     def lock_step(self) -> bool:
@@ -97,6 +106,7 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "seed": settings.seed,
             "speed": settings.speed,
             "policy_steps": settings.steps,
+            "autostart": False,
         },
         POLICY_NODE: {
             "policy": settings.policy,
@@ -110,6 +120,8 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "provenance": json.dumps(provenance(settings)),
         },
     }
+    if settings.plant:
+        nodes[SIMULATOR_NODE]["step_timeout"] = COLD_TIMEOUT
     if settings.rate > COMMANDER_RATE:
         nodes[COMMANDER_NODE] = {**clock, "rate": FASTEST}
         nodes[SIMULATOR_NODE]["rate"] = FASTEST

@@ -1,9 +1,22 @@
 """When a plan takes hold: after the newest pose's age and the time that planning takes."""
 
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from deqmpc_core.errors import ConfigError
-from deqmpc_core.flight.estimator import Estimate, StateEstimator
+from deqmpc_core.flight.estimator import Estimate
+from deqmpc_core.flight.plant_estimator import PlantEstimate
+
+Seen = TypeVar("Seen", Estimate, PlantEstimate)
+
+
+class Predictor(Protocol[Seen]):
+    """An estimator, of the drone or of a plant."""
+
+    def estimate(self, t: float) -> Seen | None:
+        """The state at t [s], None before the first pose."""
+        ...
+
 
 _MEMORY = 0.2  # share of a new measurement in the expected compute time
 
@@ -33,7 +46,7 @@ class LatencyCompensation:
             return
         self.expected += _MEMORY * (min(max(seconds, 0.0), self._most) - self.expected)
 
-    def look(self, estimator: StateEstimator, t: float) -> Estimate | None:
+    def look(self, estimator: Predictor[Seen], t: float) -> Seen | None:
         """The state to plan from at a tick at t [s], its stamp the time to plan for; None before the first
         pose."""
         if self.mode != "none":

@@ -19,6 +19,7 @@ from visualization_msgs.msg import MarkerArray
 from deqmpc_core.flight import Estimate, FlightPhase, FrameLog, PlanPacket, PoseSample, StateEstimator
 from deqmpc_core.flight.latency import LatencyCompensation
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
+from deqmpc_core.flight.plants import PLANTS
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_policy_node import markers, topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds
@@ -29,6 +30,7 @@ from deqmpc_policy_node.live import LiveEdits
 from deqmpc_policy_node.loading import settle_memory, sound_policy
 from deqmpc_policy_node.lock_step import StepGate
 from deqmpc_policy_node.parameters import declare, option
+from deqmpc_policy_node.plant_node import ControlLoopConfig, PlantNode, made_for
 from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.process import Spinner
 from deqmpc_policy_node.qos import LATCHED, PLANS
@@ -272,10 +274,10 @@ class PolicyNode:
         """Nothing to put in order: the commander lands when plans stop."""
 
 
-PARAMETERS = (PolicyParameters, PilotConfig, PoseSourceParameters)
+PARAMETERS = (PolicyParameters, PilotConfig, PoseSourceParameters, ControlLoopConfig)
 
 
-def _build(node: Node, spinner: Spinner) -> PolicyNode:
+def _build(node: Node, spinner: Spinner) -> PolicyNode | PlantNode:
     """Configure: everything is checked and warm before the node joins the graph."""
     del spinner
     parameters, config = declare(node, PolicyParameters), declare(node, PilotConfig)
@@ -284,6 +286,8 @@ def _build(node: Node, spinner: Spinner) -> PolicyNode:
     policy, preparation = sound_policy(parameters.policy, task, config), Preparation(task, config)
     preparation.preload([name for name in parameters.preload if name])
     settle_memory()
+    if task.system.name in PLANTS:
+        return made_for(node, policy, task, config, parameters.latency_compensation, preparation)
     return PolicyNode(node, parameters, Pilot(policy, task, config), task, preparation)
 
 

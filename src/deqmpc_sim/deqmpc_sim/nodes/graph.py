@@ -29,6 +29,8 @@ FLIGHT_STATE = "/deqmpc/flight_state"
 EPISODE_RESULT = "/deqmpc/episode_result"
 FIRMWARE = "/deqmpc/firmware"
 TRUTH = "/deqmpc/truth"
+PLANT_STATE = "/deqmpc/plant_state"
+CONTROL = "/deqmpc/control"
 RESET_SERVICE = f"/{NODE}/reset"
 FAULT_SERVICE = f"/{NODE}/inject_fault"
 

@@ -43,6 +43,9 @@ class SimulatorParameters:
     """Seed of the first episode; ~/reset chooses others."""
     episode: int = 0
     """Index of the first episode."""
+    autostart: bool = True
+    """Robots other than the drone: the first episode begins when a policy is there; false: wait for
+    ~/reset."""
     speed: str = "realtime"
     """realtime: wall clock; max: as fast as the commander answers, /clock tells the time."""
     policy_steps: int = 0

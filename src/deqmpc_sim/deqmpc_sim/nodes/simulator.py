@@ -1,4 +1,5 @@
-"""Node `crazyflie_server`: the simulated outside, in real time or in lock-step (speed max)."""
+"""Node `crazyflie_server`: the simulated outside, in real time or in lock-step (speed max). For tasks of
+other robots than the drone it is plant_simulator's."""
 
 import sys
 
@@ -9,6 +10,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.flight.plants import PLANTS
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_sim.firmware import TruthConfig
 from deqmpc_sim.nodes import graph
@@ -17,6 +19,7 @@ from deqmpc_sim.nodes.faults import FaultQueue
 from deqmpc_sim.nodes.graph import LATCHED, NANOSECONDS, Spinner, point, stamp_of
 from deqmpc_sim.nodes.lock_step import LockStep
 from deqmpc_sim.nodes.parameters import SimulatorParameters, declare
+from deqmpc_sim.nodes.plant_simulator import run_plant
 from deqmpc_sim.nodes.publishers import MocapPublisher, RecordPublisher
 from deqmpc_sim.nodes.real_time import RealTime
 from deqmpc_sim.nodes.server import CrazyflieServer
@@ -134,6 +137,9 @@ def _run(node: Node) -> None:
     parameters = declare(node, SimulatorParameters)
     truth, radio, task = declare(node, TruthConfig), declare(node, RadioConfig), load_task(parameters.task)
     spinner = Spinner(node)
+    if task.system.name in PLANTS:
+        run_plant(node, spinner, parameters, truth, task)
+        return
     simulator = Simulator(node, parameters, truth, radio, task)
     clock = LockStep if parameters.speed == "max" else RealTime
     motion = clock(node, spinner, simulator)
