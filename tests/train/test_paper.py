@@ -230,8 +230,8 @@ def test_a_claim_of_parts_holds_if_enough_of_them_do(spans: list[tuple[float, fl
 
 def test_intervals_are_paired_and_small_samples_say_nothing() -> None:
     rng = np.random.default_rng(0)
-    common, ones = rng.normal(5.0, 3.0, 100), np.ones(100)
-    a, b = stacked([(common + 0.1, ones)]), stacked([(common, ones)])
+    common, one = rng.normal(5.0, 3.0, 100), [1.0] * 100
+    a, b = stacked([((common + 0.1).tolist(), one)]), stacked([(common.tolist(), one)])
     low, high = np.quantile(a.draws() - b.draws(), (0.025, 0.975))
     assert low == pytest.approx(0.1) and high == pytest.approx(0.1)
     assert a.interval[0] < common.mean() < a.interval[1]

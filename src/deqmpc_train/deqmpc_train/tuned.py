@@ -68,7 +68,7 @@ def tuned(
     shape |= {"obstacles": obstacle_mode(load_task(task, **(task_options or {})))}
     shape |= {k: v for k, v in changes.items() if k in names}
     policy = PolicyConfig(task, variant, task_options=task_options or {}, **shape)
-    run = _RUN | {"stream_rounds": row.get("stream_rounds", 1)} | _TRAIN[budget]
+    run: dict[str, Any] = _RUN | {"stream_rounds": row.get("stream_rounds", 1)} | _TRAIN[budget]
     return replace(TrainConfig(policy, **run), **{k: v for k, v in changes.items() if k not in names})
 
 
