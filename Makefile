@@ -33,7 +33,7 @@ sim: build
 test: build $(STAMPS)/dev
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/pyright
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 accept: build $(STAMPS)/dev
 	@test -n "$(N)" || { echo "deqmpc: which issue? run: make accept N=2" >&2; exit 2; }

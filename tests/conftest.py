@@ -5,19 +5,12 @@ from pathlib import Path
 
 import pytest
 
-REAL_PROCESSES = ("nodes", "session")
-"""Folders of tests that start nodes: one after the other, beside the rest."""
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In several workers a file's tests stay together, and the longest group comes first."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    items.sort(key=lambda item: item.path.parent.name not in REAL_PROCESSES)
-    for item in items:
-        together = "processes" if item.path.parent.name in REAL_PROCESSES else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start nodes take longest, so they come first: of two workers none is left with them."""
+    items.sort(key=lambda item: item.path.parent.name != "nodes")
 
 
 @pytest.fixture
