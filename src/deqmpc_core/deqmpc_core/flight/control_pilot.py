@@ -7,10 +7,10 @@ import torch
 
 from deqmpc_core.errors import DeqmpcError
 from deqmpc_core.flight.frames import Array
-from deqmpc_core.flight.obstacle_set import ObstacleSet
+from deqmpc_core.flight.live_policy import LivePolicy
 from deqmpc_core.flight.pilot import PilotConfig
-from deqmpc_core.policies.carry import carried, resized
-from deqmpc_core.types import Observation, Plan, Spheres
+from deqmpc_core.policies.carry import resized
+from deqmpc_core.types import Observation, Spheres
 
 
 class ControlPacket(NamedTuple):
@@ -29,41 +29,13 @@ class ControlPacket(NamedTuple):
         return self.u[index] if index < len(self.u) else None
 
 
-class ControlPilot:
+class ControlPilot(LivePolicy):
     """Plans a task's controls; a swap, other spheres and tighter limits are taken up at the next tick."""
 
     def __init__(self, policy: Any, task: Any, config: PilotConfig | None = None) -> None:
         """policy: deqmpc_core.policies' interface; task: deqmpc_core.tasks.Task."""
         self.config = config or PilotConfig()
-        self._policy, self._task = policy, task
-        self._origin = np.asarray(task.origin, dtype=float)
-        self.obstacles: ObstacleSet | None = None
-        """What to keep clear of from the next tick on; None: the task's own spheres."""
-        self.limits: tuple[torch.Tensor, torch.Tensor] | None = None
-        """Control limits (u_lo (1, m), u_hi (1, m)) from the next tick on; None: the task's own."""
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything: the next tick starts cold."""
-        self.plan: Plan | None = None
-        self._state: Any = None
-        self._last_tick = 0.0
-
-    @property
-    def policy(self) -> Any:
-        """The policy that plans."""
-        return self._policy
-
-    def take_over(self, policy: Any) -> bool:
-        """Plan with another policy from the next tick on; True when it goes on from the plan under way."""
-        self._policy = policy
-        if self._state is None or self.plan is None:
-            return False
-        try:
-            self._state = carried(policy, self.plan)
-        except DeqmpcError:
-            self._state = None
-        return self._state is not None
+        super().__init__(policy, task)
 
     def tick(self, x: Array, t: float, frame_number: int = 0, centers: Array | None = None) -> ControlPacket:
         """Plan from the state x (n,), which is for time t [s], amid moving spheres at centers (k, 3), world.

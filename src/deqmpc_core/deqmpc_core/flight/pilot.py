@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from deqmpc_core.errors import DeqmpcError
 from deqmpc_core.flight.anticipation import Anticipation, AnticipationConfig
 from deqmpc_core.flight.configuration import number
 from deqmpc_core.flight.estimator import Estimate
@@ -18,9 +17,9 @@ from deqmpc_core.flight.frames import (
     world_from_task,
     yaw_from_quaternion,
 )
-from deqmpc_core.flight.obstacle_set import ObstacleSet
+from deqmpc_core.flight.live_policy import LivePolicy
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
-from deqmpc_core.policies.carry import carried, resized
+from deqmpc_core.policies.carry import resized
 from deqmpc_core.types import Observation, Plan, Spheres
 
 
@@ -39,48 +38,23 @@ class TickTimes(NamedTuple):
     solver: float = float("nan")
 
 
-class Pilot:
+class Pilot(LivePolicy):
     """Plans for a quadrotor task (state [r, MRP, body v, omega], motor commands as controls)."""
 
     def __init__(self, policy: Any, task: Any, config: PilotConfig | None = None) -> None:
         """policy: deqmpc_core.policies' interface; task: deqmpc_core.tasks.Task."""
         self.config = config or PilotConfig()
-        self._policy, self._task = policy, task
-        self._origin = np.asarray(task.origin, dtype=float)
-        self._ahead = Anticipation(self.config, self._origin, float(task.dt))
-        self.obstacles: ObstacleSet | None = None
-        """What to keep clear of from the next tick on; None: the task's own spheres."""
-        self.limits: tuple[torch.Tensor, torch.Tensor] | None = None
-        """Control limits (u_lo (1, m), u_hi (1, m)) from the next tick on; None: the task's own."""
-        self.reset()
+        self._ahead = Anticipation(self.config, np.asarray(task.origin, dtype=float), float(task.dt))
+        super().__init__(policy, task)
 
     def reset(self) -> None:
         """Forget everything of the last flight: the next tick starts cold."""
+        super().reset()
         self._ahead.reset()
         self.times = TickTimes()
-        self.plan: Plan | None = None
-        self._state: Any = None
-        self._last_tick = 0.0
         self._sequence = 0
         self.observed: Observation | None = None
         """What the policy saw at the last tick."""
-
-    @property
-    def policy(self) -> Any:
-        """The policy that plans."""
-        return self._policy
-
-    def take_over(self, policy: Any) -> bool:
-        """Plan with another policy from the next tick on; True when it goes on from the plan under way, False
-        when it will start cold."""
-        self._policy = policy
-        if self._state is None or self.plan is None:
-            return False
-        try:
-            self._state = carried(policy, self.plan)
-        except DeqmpcError:
-            self._state = None
-        return self._state is not None
 
     @property
     def bias(self) -> Array:

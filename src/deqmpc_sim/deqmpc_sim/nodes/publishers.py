@@ -1,6 +1,8 @@
 """What the simulator tells the graph beside the robot's own topics: motion capture, truth, referee, firmware
 events."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from builtin_interfaces.msg import Time
 from deqmpc_interfaces.msg import EpisodeResult
@@ -19,34 +21,51 @@ from deqmpc_sim.nodes.graph import WORLD, point, quaternion, vector
 from deqmpc_sim.world import World
 
 
-class MocapPublisher:
+def pose_message(position: Array, attitude: Array) -> Pose:
+    """position (3,) [m], attitude (4,) xyzw."""
+    return Pose(position=point(position), orientation=quaternion(attitude))
+
+
+class BodyPublisher:
     """RigidBodies as a driver sends them. Frame numbers go on over episodes, as a driver's counter does."""
 
-    def __init__(self, node: Node, body: str, frame_id: str, named: bool = False) -> None:
-        """named: the same poses as NamedPoseArray too, as the bridge to Crazyswarm2 would publish them."""
-        self._body, self._frame_id = body, frame_id
-        self._publisher = node.create_publisher(RigidBodies, graph.RIGID_BODIES, graph.MOCAP)
-        self._named = node.create_publisher(NamedPoseArray, graph.NAMED_POSES, graph.NAMED) if named else None
+    def __init__(self, node: Node, frame_id: str) -> None:
+        self._frame_id = frame_id
+        self._bodies = node.create_publisher(RigidBodies, graph.RIGID_BODIES, graph.MOCAP)
         self._offset = 0
         self.last_frame = 0
 
     @property
     def followers(self) -> int:
         """Subscribers matched so far."""
-        return self._publisher.get_subscription_count()
+        return self._bodies.get_subscription_count()
 
     def begin_episode(self) -> None:
         """Count on from the last frame."""
         self._offset = self.last_frame
 
+    def send(self, poses: Mapping[str, Pose], number: int, stamp: Time) -> Header:
+        """One frame, the episode's `number`, with the bodies by name; its header."""
+        self.last_frame = self._offset + number
+        header = Header(stamp=stamp, frame_id=self._frame_id)
+        bodies = [RigidBody(rigid_body_name=name, pose=pose) for name, pose in poses.items()]
+        self._bodies.publish(RigidBodies(header=header, frame_number=self.last_frame, rigidbodies=bodies))
+        return header
+
+
+class MocapPublisher(BodyPublisher):
+    """Frames with one body."""
+
+    def __init__(self, node: Node, body: str, frame_id: str, named: bool = False) -> None:
+        """named: the same poses as NamedPoseArray too, as the bridge to Crazyswarm2 would publish them."""
+        super().__init__(node, frame_id)
+        self._body = body
+        self._named = node.create_publisher(NamedPoseArray, graph.NAMED_POSES, graph.NAMED) if named else None
+
     def publish(self, frame: Frame, stamp: Time) -> None:
         """One frame with one body."""
-        pose = Pose(position=point(frame.position), orientation=quaternion(frame.quaternion))
-        header, name = Header(stamp=stamp, frame_id=self._frame_id), frame.body or self._body
-        self.last_frame = self._offset + frame.frame_number
-        body = RigidBody(rigid_body_name=name, pose=pose)
-        message = RigidBodies(header=header, frame_number=self.last_frame, rigidbodies=[body])
-        self._publisher.publish(message)
+        name, pose = frame.body or self._body, pose_message(frame.position, frame.quaternion)
+        header = self.send({name: pose}, frame.frame_number, stamp)
         if self._named is not None:
             self._named.publish(NamedPoseArray(header=header, poses=[NamedPose(name=name, pose=pose)]))
 
@@ -68,7 +87,7 @@ class RecordPublisher:
         """The true state; the twist is in the body frame, as Odometry demands."""
         state = world.truth
         message = Odometry(header=Header(stamp=stamp, frame_id=WORLD), child_frame_id=self._body)
-        message.pose.pose = Pose(position=point(state.position), orientation=quaternion(state.quaternion))
+        message.pose.pose = pose_message(state.position, state.quaternion)
         message.twist.twist.linear = vector(matrix_from_quaternion(state.quaternion).T @ state.velocity)
         message.twist.twist.angular = vector(state.omega)
         self._truth.publish(message)
