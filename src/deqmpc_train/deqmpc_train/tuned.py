@@ -34,20 +34,20 @@ _TRAIN: dict[Budget, dict[str, Any]] = {
 }  # fmt: skip
 
 # task: hidden width of the paper (A.8; the crazyflie's is the quadrotor's), rounds per tick in flight and in
-# streaming (Section 5.1).
-_TASKS: dict[str, dict[str, int]] = {
-    "pendulum":      {"hidden": 256,  "stream_rounds": 1},
-    "cartpole":      {"hidden": 512,  "stream_rounds": 1},
-    "quadrotor":     {"hidden": 512,  "stream_rounds": 1},
-    "crazyflie":     {"hidden": 512,  "stream_rounds": 1},
-    "qpole":         {"hidden": 1024, "stream_rounds": 1},
-    "qpole_obs":     {"hidden": 1024, "stream_rounds": 2},
-    "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1},
+# streaming (Section 5.1), and what holds the waypoints: with Eq. 13 alone they drift off where the expert's
+# controls are at their limits, for there the plan hardly depends on them (docs/results/waypoint_drift.md).
+_TASKS: dict[str, dict[str, Any]] = {
+    "pendulum":      {"hidden": 256,  "stream_rounds": 1, "theta_weight": 0.1},
+    "cartpole":      {"hidden": 512,  "stream_rounds": 1, "theta_weight": 1.0},
+    "quadrotor":     {"hidden": 512,  "stream_rounds": 1, "theta_weight": 0.1},
+    "crazyflie":     {"hidden": 512,  "stream_rounds": 1, "theta_weight": 0.1},
+    "qpole":         {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1},
+    "qpole_obs":     {"hidden": 1024, "stream_rounds": 2, "theta_weight": 0.1},
+    "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1},
 }  # fmt: skip
 
-# of every run. theta_weight: with Eq. 13 alone waypoints drift off where the expert's controls are at their
-# limits, for there the plan hardly depends on them; docs/results/waypoint_drift.md has what each weight does.
-_RUN: dict[str, Any] = {"theta_weight": 0.1}
+# of a run of a task of one's own, that is not in the table.
+_RUN: dict[str, Any] = {"stream_rounds": 1, "theta_weight": 0.1}
 
 
 def tuned(
@@ -68,7 +68,7 @@ def tuned(
     shape |= {"obstacles": obstacle_mode(load_task(task, **(task_options or {})))}
     shape |= {k: v for k, v in changes.items() if k in names}
     policy = PolicyConfig(task, variant, task_options=task_options or {}, **shape)
-    run: dict[str, Any] = _RUN | {"stream_rounds": row.get("stream_rounds", 1)} | _TRAIN[budget]
+    run = {name: row.get(name, usual) for name, usual in _RUN.items()} | _TRAIN[budget]
     return replace(TrainConfig(policy, **run), **{k: v for k, v in changes.items() if k not in names})
 
 
