@@ -8,7 +8,6 @@ stopped run goes on where it stood.
 import itertools
 import json
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.files import write_json
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def measure(
         futures = {pool.submit(fly_cell, grid, cell): cell for cell in cells if cell not in done}
         for future in as_completed(futures):
             done[futures[future]] = future.result()
-            _write(out, {"grid": _plain(grid), "cells": [done[c] for c in cells if c in done]})
+            write_json(out, {"grid": _plain(grid), "cells": [done[c] for c in cells if c in done]})
             progress(len(done), len(cells))
     return [done[c] for c in cells]
 
@@ -98,10 +98,3 @@ def table(grid: MarginGrid, cells: list[dict[str, Any]]) -> str:
 
 def _plain(grid: MarginGrid) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(grid)))
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(value, indent=1) + "\n")
-    os.replace(temporary, path)

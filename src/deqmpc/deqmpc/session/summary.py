@@ -1,6 +1,5 @@
 """summary.json: figures of a run that do not depend on the machine, but for tick_ms_* and times."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from deqmpc.session.settings import RunSettings
 from deqmpc.session.track import Track
+from deqmpc_core import files
 
 DIGITS = 9
 
@@ -91,11 +91,8 @@ def summary(
 
 
 def write_json(document: dict[str, Any], path: Path) -> None:
-    """Write beside and rename; numbers that JSON does not know become null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(json.dumps(_plain(document), indent=2, allow_nan=False) + "\n")
-    temporary.rename(path)
+    """Write it whole or not at all; numbers that JSON does not know become null."""
+    files.write_json(path, _plain(document))
 
 
 def _plain(value: Any) -> Any:

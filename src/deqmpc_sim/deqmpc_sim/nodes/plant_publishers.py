@@ -11,7 +11,7 @@ from deqmpc_core.flight.plant_estimator import PlantSample
 from deqmpc_core.systems.system import System
 from deqmpc_sim.nodes import graph
 from deqmpc_sim.nodes.graph import WORLD
-from deqmpc_sim.nodes.publishers import BodyPublisher, pose_message
+from deqmpc_sim.nodes.publishers import BodyPublisher, pose_message, verdict_message
 from deqmpc_sim.plant_world import PlantWorld
 
 
@@ -40,20 +40,4 @@ class PlantPublisher(BodyPublisher):
 
     def result(self, world: PlantWorld, stamp: Time, seed: int, episode: int, finished: bool) -> None:
         """The referee's verdict so far."""
-        verdict = world.result()
-        self._results.publish(
-            EpisodeResult(
-                header=Header(stamp=stamp, frame_id=WORLD),
-                seed=seed,
-                episode=episode,
-                finished=finished,
-                return_value=float(verdict.return_),
-                success=bool(verdict.success),
-                failure=verdict.failure or "",
-                final_distance=float(verdict.final_distance) if finished else float("nan"),
-                min_obstacle_distance=float(verdict.min_obstacle_distance),
-                steps=int(verdict.steps),
-                distance_to_goal=float(verdict.final_distance),
-                nearest_obstacle=float(verdict.min_obstacle_distance),
-            )
-        )
+        self._results.publish(verdict_message(world.result(), stamp, seed, episode, finished))

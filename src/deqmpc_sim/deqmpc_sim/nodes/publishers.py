@@ -18,6 +18,7 @@ from deqmpc_core.tasks import Task
 from deqmpc_sim.mocap import Frame
 from deqmpc_sim.nodes import graph
 from deqmpc_sim.nodes.graph import WORLD, point, quaternion, vector
+from deqmpc_sim.referee import EpisodeResult as Verdict
 from deqmpc_sim.world import World
 
 
@@ -70,6 +71,27 @@ class MocapPublisher(BodyPublisher):
             self._named.publish(NamedPoseArray(header=header, poses=[NamedPose(name=name, pose=pose)]))
 
 
+def verdict_message(
+    verdict: Verdict, stamp: Time, seed: int, episode: int, finished: bool
+) -> EpisodeResult:
+    """The verdict on an episode, its distances being those of now too; the final one is told at the end
+    alone."""
+    return EpisodeResult(
+        header=Header(stamp=stamp, frame_id=WORLD),
+        seed=seed,
+        episode=episode,
+        finished=finished,
+        return_value=float(verdict.return_),
+        success=bool(verdict.success),
+        failure=verdict.failure or "",
+        final_distance=float(verdict.final_distance) if finished else float("nan"),
+        min_obstacle_distance=float(verdict.min_obstacle_distance),
+        steps=int(verdict.steps),
+        distance_to_goal=float(verdict.final_distance),
+        nearest_obstacle=float(verdict.min_obstacle_distance),
+    )
+
+
 class RecordPublisher:
     """Truth, verdicts and firmware events: for records and viewers, never for the policy."""
 
@@ -98,23 +120,12 @@ class RecordPublisher:
 
     def result(self, world: World, stamp: Time, seed: int, episode: int, finished: bool) -> None:
         """The referee's verdict so far."""
-        verdict = world.result()
-        self._results.publish(
-            EpisodeResult(
-                header=Header(stamp=stamp, frame_id=WORLD),
-                seed=seed,
-                episode=episode,
-                finished=finished,
-                return_value=float(verdict.return_),
-                success=bool(verdict.success),
-                failure=(verdict.failure or "") if finished else (world.referee.failure or ""),
-                final_distance=float(verdict.final_distance) if finished else float("nan"),
-                min_obstacle_distance=float(verdict.min_obstacle_distance),
-                steps=int(verdict.steps),
-                distance_to_goal=float(np.linalg.norm(world.truth.position - self._goal)),
-                nearest_obstacle=self._nearest(world.truth.position),
-            )
-        )
+        message = verdict_message(world.result(), stamp, seed, episode, finished)
+        if not finished:
+            message.failure = world.referee.failure or ""
+        message.distance_to_goal = float(np.linalg.norm(world.truth.position - self._goal))
+        message.nearest_obstacle = self._nearest(world.truth.position)
+        self._results.publish(message)
 
     def _nearest(self, position: Array) -> float:
         if not len(self._centers):

@@ -2,7 +2,6 @@
 before."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,4 +132,4 @@ def _config(work: Work, learning_rate: float) -> TrainConfig:
 def _trainer(work: Work, config: TrainConfig, place: Path) -> Trainer:
     task = load_task(config.policy.task, **config.policy.task_options)
     device = torch.device(work.config.get("device", "cpu"))
-    return Trainer(replace(config), task, load_episodes(work.needs["data"] / DATA, task), place, None, device)
+    return Trainer(config, task, load_episodes(work.needs["data"] / DATA, task), place, None, device)

@@ -10,7 +10,6 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from deqmpc_core.errors import DeqmpcError
 from deqmpc_core.files import read_json, write_json, write_text
 from deqmpc_core.policies import LEARNED
 from deqmpc_core.tasks import load_task
@@ -22,9 +21,8 @@ from deqmpc_train.eval.plots import draw
 from deqmpc_train.eval.report import markdown, pair_lines
 from deqmpc_train.eval.splits import by_variant, pairs, variant_table
 from deqmpc_train.tuned import GRID, Budget, rounds_per_tick
+from deqmpc_train.verbs.ending import status_of
 from deqmpc_train.verbs.eval import keep
-
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
     arguments = tyro.cli(CompareArguments, prog="deqmpc compare", args=argv)
     console = Console()
-    try:
+
+    def work() -> None:
         plan = _comparison(arguments)
         _train(plan)
         console.print(_judged(plan, arguments), markup=False, highlight=False)
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc compare: {error}", style="red", markup=False, highlight=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on where this one stood")
-        return INTERRUPTED
-    return 0
+
+    return status_of("compare", work, console)
 
 
 def _comparison(arguments: CompareArguments) -> Comparison:

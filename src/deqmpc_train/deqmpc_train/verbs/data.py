@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deqmpc_core.errors import DataError, DeqmpcError
+from deqmpc_core.errors import DataError
 from deqmpc_core.files import write_json
 from deqmpc_core.tasks import load_task
 from deqmpc_train.data import (
@@ -27,9 +27,9 @@ from deqmpc_train.data import (
 from deqmpc_train.data.published import PUBLISHED, TOLERANCE
 from deqmpc_train.data.repair import broken_bags, repair
 from deqmpc_train.data.report import bag_table, facts_table, spread_table
+from deqmpc_train.verbs.ending import status_of
 
 _ETA_PERIOD = 3600.0  # s over which the pace is taken: a part of a data set can take minutes
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,7 @@ _VERBS: dict[str, type] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
     command: Any = tyro.extras.subcommand_cli_from_dict(_VERBS, args=argv, prog="deqmpc data")
-    try:
-        return _run(command, Console())
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc data: {error}", style="red", markup=False, highlight=False)
-        return 1
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command goes on where this one stood")
-        return INTERRUPTED
+    return status_of("data", lambda: _run(command, Console()), Console(stderr=True))
 
 
 def _run(command: Command, console: Console) -> int:

@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from deqmpc_core.errors import ConfigError, DeqmpcError
+from deqmpc_core.errors import ConfigError
 from deqmpc_core.files import write_json
 from deqmpc_core.tasks import load_task
 from deqmpc_train.eval import PolicyResult
 from deqmpc_train.experts.config import ExpertOverrides, tuned
 from deqmpc_train.experts.evaluate import evaluate_expert, published_starts, write_bundle
 from deqmpc_train.experts.train import ExpertTrainer, Report, run
+from deqmpc_train.verbs.ending import RESUME, status_of
 
 _OPTION = "an option of the task, name=value (u_max=3.0); may be repeated"
 
@@ -68,15 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = tyro.extras.subcommand_cli_from_dict({"train": Train, "eval": Eval}, args=argv,
                                                    prog="deqmpc expert")  # fmt: skip
     torch.set_num_threads(command.threads)
-    try:
+
+    def work() -> None:
         _train(command) if isinstance(command, Train) else _eval(command)
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc expert: {error}", style="red", markup=False, highlight=False)
-        return 1
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; add --resume to go on from the last checkpoint")
-        return 130
-    return 0
+
+    return status_of("expert", work, Console(stderr=True), RESUME)
 
 
 def _train(command: Train) -> None:

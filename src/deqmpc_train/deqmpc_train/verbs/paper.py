@@ -10,13 +10,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from deqmpc_core.errors import DeqmpcError
 from deqmpc_core.files import write_json
 from deqmpc_train.paper.options import SweepOptions, all_jobs, command_line, compute, figures_of
 from deqmpc_train.paper.publish import index, publish
 from deqmpc_train.sweep import Store
-
-INTERRUPTED = 130
+from deqmpc_train.verbs.ending import status_of
 
 
 @dataclass(frozen=True)
@@ -41,18 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
     arguments = tyro.cli(PaperArguments, prog="deqmpc paper", args=argv)
     console = Console()
-    try:
+
+    def work() -> None:
         told = _make(arguments)
         console.print(_verdicts(told))
         if arguments.json:
             write_json(arguments.json, {"figures": told})
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc paper: {error}", style="red", markup=False, highlight=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on where this one stood")
-        return INTERRUPTED
-    return 0
+
+    return status_of("paper", work, console)
 
 
 def _make(arguments: PaperArguments) -> list[dict[str, Any]]:

@@ -9,13 +9,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from deqmpc_core.errors import DeqmpcError
 from deqmpc_train.paper.options import ALL, SweepOptions, all_jobs, compute
 from deqmpc_train.paper.publish import spent
 from deqmpc_train.sweep import Store, closure
 from deqmpc_train.sweep.board import duration
-
-INTERRUPTED = 130
+from deqmpc_train.verbs.ending import status_of
 
 
 @dataclass(frozen=True)
@@ -36,18 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
     arguments = tyro.cli(SweepArguments, prog="deqmpc sweep", args=argv)
     console = Console()
-    try:
+
+    def work() -> None:
         if not arguments.status:
             report = compute(all_jobs(arguments.figures, arguments.options), arguments.options)
             console.print(f"{len(report.computed)} jobs computed, {report.kept} had their results")
         console.print(_status(arguments))
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc sweep: {error}", style="red", markup=False, highlight=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on where this one stood")
-        return INTERRUPTED
-    return 0
+
+    return status_of("sweep", work, console)
 
 
 def _status(arguments: SweepArguments) -> Table:

@@ -10,12 +10,12 @@ import torch
 import tyro
 from rich.console import Console
 
-from deqmpc_core.errors import DeqmpcError
 from deqmpc_train.config import Overrides
 from deqmpc_train.data.options import option_values
 from deqmpc_train.parallel import chosen_device, joined
 from deqmpc_train.train import Places, Session, train
 from deqmpc_train.tuned import GRID, Budget, tuned
+from deqmpc_train.verbs.ending import RESUME, status_of
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    try:
-        _train(arguments, console)
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc train: {error}", style="red", markup=False, highlight=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped; add --resume to go on from the last checkpoint")
-        return 130
-    return 0
+    return status_of("train", lambda: _train(arguments, console), console, RESUME)
 
 
 def _train(arguments: TrainArguments, console: Console) -> None:
