@@ -10,6 +10,7 @@ import multiprocessing
 import shutil
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -158,13 +159,13 @@ def _child(pipe: Connection, *job: Any) -> None:
 
 def _struck_flight(run: Run, fault: Fault) -> Track:
     """A flight that ends before the fault has struck says nothing about it: a machine too busy for real time.
-    It is flown again."""
-    track = run.fly(0, fault)
+    It is flown again, the last time for good. Raises ConfigError where it cannot be begun."""
     for _ in range(ATTEMPTS - 1):
-        if fault.grounded or not math.isnan(track.struck):
-            break
-        track = run.fly(0, fault)
-    return track
+        with suppress(ConfigError):
+            track = run.fly(0, fault)
+            if fault.grounded or not math.isnan(track.struck):
+                return track
+    return run.fly(0, fault)
 
 
 def _fly(
