@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calm import in_calm
 from kept import ROOT, kept_under, once
 from swap_flight import EMPTY, fly, variants
 
@@ -46,10 +47,11 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 def pair(kept: Path, rate: float, preload: list[str], names: list[str]) -> Pair:
     kind = "preloaded" if preload else "prepared"
-    swapped = once(kept / f"{kind}-{rate:.0f}.json", lambda: fly(rate, EMPTY, names, kept / "runs", preload))
+    runs, mark = kept / "runs", f"{kind}-{rate:.0f}"
+    swapped = once(kept / f"{mark}.json", lambda: in_calm(lambda: fly(rate, EMPTY, names, runs, preload)))
     empty = once(
-        kept / f"{kind}-{rate:.0f}-empty.json",
-        lambda: fly(rate, EMPTY, [], kept / "runs", [], swapped["ticks"]),
+        kept / f"{mark}-empty.json",
+        lambda: in_calm(lambda: fly(rate, EMPTY, [], runs, [], swapped["ticks"])),
     )
     return swapped, empty
 
@@ -76,7 +78,9 @@ def test_ten_swaps_in_one_flight(rate: float, preloaded: bool, kept: Path) -> No
 
 def test_bad_bundles_are_refused_while_flying(kept: Path) -> None:
     names = [corrupt(kept), "pendulum-expert", "no-such", "crazyflie-deqmpc-nn"]
-    flight = once(kept / "refused.json", lambda: fly(10.0, "goal-mpc", names, kept / "runs", []))
+    flight = once(
+        kept / "refused.json", lambda: in_calm(lambda: fly(10.0, "goal-mpc", names, kept / "runs", []))
+    )
     assert [done for _, done, _, _ in flight["answers"]] == [False, False, False, True]
     assert set(flight["flew"]) == {"goal-mpc", "crazyflie-deqmpc-nn"} and flight["failed"] == 0
 
