@@ -41,7 +41,8 @@ def variants() -> list[str]:
 
 @dataclass
 class Seen:
-    """What the flight showed: ticks, late ones, bad solves; worst times [ms]; ticks by policy; answers."""
+    """What the flight showed: ticks, late ones, bad solves; worst times [ms]; ticks by policy; late ones by
+    policy and whether another was being prepared; answers."""
 
     ticks: int = 0
     late: int = 0
@@ -49,6 +50,7 @@ class Seen:
     tick_ms: float = 0.0
     behind_ms: float = 0.0
     flew: Counter[str] = field(default_factory=Counter)
+    late_while: Counter[str] = field(default_factory=Counter)
     answers: list[tuple[str, bool, str, float]] = field(default_factory=list)
 
 
@@ -78,6 +80,9 @@ class Passenger:
             max(seen.behind_ms, message.behind_ms),
         )
         seen.flew[message.policy] += 1
+        if message.late:
+            busy = ", another one being prepared" if self._asked else ""
+            seen.late_while[f"{message.policy}{busy}"] += 1
 
     def look(self, track: Track) -> None:
         """Called while the flight goes on."""
@@ -138,5 +143,6 @@ def fly(
         "rate": rate, "load": os.getloadavg()[0], "ticks": seen.ticks, "late": seen.late,
         "failed": seen.failed,
         "tick_ms": seen.tick_ms, "behind_ms": seen.behind_ms, "flew": dict(seen.flew),
+        "late_while": dict(seen.late_while),
         "answers": seen.answers, "ended": track.report()[-3:], "deaths": deaths,
     }  # fmt: skip
