@@ -44,7 +44,7 @@ def test_a_million_messages_at_the_handlers(handler: str, kept: Path) -> None:
 
 def test_ten_thousand_messages_at_the_node(kept: Path) -> None:
     told = once(kept / "node.json", ten_thousand)
-    assert told["thrown"] >= 10_000 and told["setpoints"] > 100
+    assert told["thrown"] >= 10_000 and told["setpoints"] >= 50
     assert "POLICY" in told["phases"] and told["alive"]
 
 
