@@ -116,9 +116,9 @@ class Director:
             self.spin(0.1)
 
     def listening(self, names: set[str]) -> bool:
-        """True when nodes of all these names listen to motion capture."""
-        found = {info.node_name for info in self._node.get_subscriptions_info_by_topic(topics.RIGID_BODIES)}
-        return names <= found
+        """True when nodes of all these names listen to motion capture, on either of its topics."""
+        ends = (self._node.get_subscriptions_info_by_topic(t) for t in (topics.RIGID_BODIES, topics.POSES))
+        return names <= {end.node_name for found in ends for end in found}
 
     def watch_setpoints(self, robot: str) -> None:
         """Note every setpoint in the tracks from now on."""
