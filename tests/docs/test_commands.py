@@ -20,21 +20,17 @@ import yaml
 
 from deqmpc.cli import main, verbs
 from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.policies import VARIANTS
+from deqmpc_core.tasks import task_names
 from tests.docs.pages import ROOT, SHELL, Block, blocks, inline, pages
 
 NOT_TRIED = {  # how a command begins: why nothing but its syntax is tried
     "sudo": "changes the machine",
-    "docker": "needs a container engine",
-    "colcon": "needs a full ROS 2",
     "source": "needs a full ROS 2",
-    "git": "changes a clone",
     "tensorboard": "serves until it is stopped",
     "export": "the shell's own",
-    "cd": "the shell's own",
     "for": "the shell's own",
     "done": "the shell's own",
-    "ls": "reads a run that is not there",
-    "ros2 bag": "reads a run that is not there",
     "ros2 topic hz": "listens to a robot",
     "ros2 topic echo": "listens to a robot",
     "ros2 topic info": "listens to a robot",
@@ -42,7 +38,6 @@ NOT_TRIED = {  # how a command begins: why nothing but its syntax is tried
     "ros2 param": "speaks to a running node",
     "ros2 security": "needs sros2, which the wheels do not have",
     "ros2 run": "starts what others ship",
-    "ros2 launch crazyflie": "starts what others ship",
 }
 
 
@@ -83,6 +78,15 @@ def test_the_command_exists(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         name = Path(words[0]).name
         assert name in TRIED, f"'{name}': say in NOT_TRIED why it is not tried, or how to in TRIED"
         TRIED[name](words[1:], monkeypatch)
+
+
+BUNDLE = re.compile(rf"(?<![\w/-])(?:{'|'.join(task_names())})-(?:{'|'.join(VARIANTS)})(?![\w-])")
+
+
+def test_policies_that_commands_name_are_there() -> None:
+    for line in (p.values[0] for p in COMMANDS):
+        for name in BUNDLE.findall(line):
+            assert (ROOT / "models" / name / "policy.json").is_file(), f"no policy '{name}': {line}"
 
 
 def test_what_is_not_tried_is_still_in_the_pages() -> None:
