@@ -10,14 +10,15 @@ from torch import Tensor
 
 from deqmpc_core.mpc import Spheres, TrackingSolver
 from deqmpc_core.tasks import load_task
+from deqmpc_core.types import Status
 
 START, SPEED = (0.4, 0.0, 0.0), -1.0  # m, m/s along x
-CENTER, RADIUS = (0.2, 0.05, 0.02), 0.1  # m, in the task's frame
+CENTER, RADIUS = (0.1, 0.05, 0.02), 0.08  # m, in the task's frame
 STEP = 1e-5  # m, of the finite differences
 NAMES = ("center x", "center y", "center z", "radius")
 
 task = load_task("crazyflie")
-solver = TrackingSolver(task, adjoint="exact", tolerance=1e-9)
+solver = TrackingSolver(task, method="interior_point", adjoint="exact", tolerance=1e-9)
 x0 = torch.zeros(1, task.n, dtype=torch.float64)
 x0[0, :3], x0[0, 6] = torch.tensor(START), SPEED
 home = torch.zeros(1, solver.horizon, task.n, dtype=torch.float64)
@@ -26,6 +27,7 @@ home = torch.zeros(1, solver.horizon, task.n, dtype=torch.float64)
 def detour(sphere: Tensor) -> Tensor:
     """Squared distance from home [m^2], summed over the plan past sphere (4,): its centre and radius [m]."""
     plan = solver(x0, home, spheres=Spheres(sphere[None, :3], sphere[3:]))
+    assert plan.status == Status.CONVERGED.code, "only a solution has the gradient of a solution"
     return plan.x[0, 1:, :3].square().sum()
 
 

@@ -67,7 +67,7 @@ def test_the_pendulum_hangs_first_and_stands_at_the_end() -> None:
 
 def test_the_gradient_through_the_obstacle_problem_is_that_of_finite_differences() -> None:
     exact, differences = _example("obstacle_gradient").gradients()
-    assert exact.abs().min() > 1e-3  # all of it matters
+    assert exact.abs().min() > 0.1  # all of it matters
     assert (exact - differences).abs().max() < 1e-3 * differences.abs().max()
 
 

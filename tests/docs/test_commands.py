@@ -37,7 +37,6 @@ NOT_TRIED = {  # how a command begins: why nothing but its syntax is tried
     "ros2 lifecycle": "speaks to a running node",
     "ros2 param": "speaks to a running node",
     "ros2 security": "needs sros2, which the wheels do not have",
-    "ros2 run": "starts what others ship",
 }
 
 
