@@ -83,13 +83,13 @@ BUNDLE = re.compile(rf"(?<![\w/-])(?:{'|'.join(task_names())})-(?:{'|'.join(VARI
 
 
 def test_policies_that_commands_name_are_there() -> None:
-    for line in (p.values[0] for p in COMMANDS):
+    for line in (str(p.values[0]) for p in COMMANDS):
         for name in BUNDLE.findall(line):
             assert (ROOT / "models" / name / "policy.json").is_file(), f"no policy '{name}': {line}"
 
 
 def test_what_is_not_tried_is_still_in_the_pages() -> None:
-    told = [p.values[0] for p in COMMANDS]
+    told = [str(p.values[0]) for p in COMMANDS]
     unused = [b for b in NOT_TRIED if not any(f"{line} ".startswith(f"{b} ") for line in told)]
     assert not unused, f"take out of NOT_TRIED: {unused}"
 
