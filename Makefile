@@ -37,7 +37,7 @@ test: build $(STAMPS)/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 docs: build $(STAMPS)/dev
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "wrote build/site/index.html"
 
 accept: build $(STAMPS)/dev

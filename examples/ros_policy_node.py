@@ -46,7 +46,8 @@ class PolicyNode(Node):
         place = [list(self.heard.name).index(joint) for joint in JOINTS]
         x = [values[i] for values in (self.heard.position, self.heard.velocity) for i in place]
         plan, self.memory = self.policy(Observation(torch.tensor([x], dtype=torch.float64)), self.memory)
-        self.efforts.publish(Float64MultiArray(data=plan.u[0, 0].tolist()))
+        effort = self.policy.task.limited(plan.u[0, 0])  # a solve keeps limits to its tolerance only
+        self.efforts.publish(Float64MultiArray(data=effort.tolist()))
 
 
 if __name__ == "__main__":
