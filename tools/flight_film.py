@@ -1,7 +1,7 @@
 """A film of the policy's part of a recorded flight, from the truth that the simulator published.
 
-$ deqmpc sim --policy crazyflie-deqmpc-deq --episodes 4 --seed 0 --speed max --runs-dir runs/film
-$ python tools/flight_film.py runs/film/*/bag_4 docs/images/flight.gif
+$ deqmpc sim --policy crazyflie-deqmpc-deq --episodes 2 --seed 0 --speed max --runs-dir runs/film
+$ python tools/flight_film.py runs/film/*/bag_2 docs/images/flight.gif
 
 The second, fourth … start of a seed has a sphere in the straight way.
 """
@@ -37,14 +37,18 @@ def main(bag: Path, film: Path) -> None:
 
 
 def recorded(bag: Path, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Times (S,) [s] and task states (S, 12) of the truth while the policy flew."""
-    times, states, flying = [], [], False
+    """Times (S,) [s] and task states (S, 12) of the truth while the policy flew, in the bag's last flight."""
+    times: list[float] = []
+    states: list[NDArray[np.float64]] = []
+    flying = False
     with AnyReader([bag]) as reader:
         wanted = [c for c in reader.connections if c.topic in (TRUTH, PHASE)]
         for connection, _, raw in reader.messages(wanted):
             message: Any = reader.deserialize(raw, connection.msgtype)
             if connection.topic == PHASE:
-                flying = message.phase == "POLICY"
+                begins, flying = not flying, message.phase == "POLICY"
+                if flying and begins:  # a bag begins with the end of the flight before
+                    times, states = [], []
             elif flying:
                 times.append(message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec)
                 states.append(task_state(message, origin))
