@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +100,20 @@ def answers(python: str) -> bool:
     ).returncode
 
 
-def installed(place: Path, version: str, *what: str) -> Path:
-    """The interpreter of a new environment in which `what` was installed and nothing else."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        venv.create(place, with_pip=True)
-    else:
-        subprocess.run([f"python{version}", "-m", "venv", str(place)], check=True)
+@pytest.fixture(scope="module", params=interpreters())
+def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
+    """The interpreter of a new environment in which the core's wheel was installed, with what it asks for."""
+    place = tmp_path_factory.mktemp(f"python{request.param}") / "env"
+    subprocess.run([f"python{request.param}", "-m", "venv", str(place)], env=plain_environment(), check=True)
     python = place / "bin" / "python"
+    install(python, *map(str, wheels.glob("deqmpc_core-*.whl")))
+    return python
+
+
+def install(python: Path, *what: str) -> None:
+    """Install, and let pip say whether everything fits together."""
     for words in (["install", "--quiet", *what], ["check"]):
         subprocess.run([str(python), "-m", "pip", *words], env=plain_environment(), check=True)
-    return python
 
 
 def run(python: Path, program: str, folder: Path) -> str:
@@ -126,33 +129,41 @@ def readme_example() -> str:
     return re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("version", interpreters())
-@pytest.mark.parametrize("numpy", [None, OLDEST_NUMPY])
-def test_the_core_s_wheel_flies_the_readme_s_example(
-    version: str, numpy: str | None, wheels: Path, tmp_path: Path
-) -> None:  # fmt: skip
-    (wheel,) = wheels.glob("deqmpc_core-*.whl")
-    if numpy:
-        assert f"numpy>={numpy.removesuffix('.0')}" in (ROOT / "src/deqmpc_core/setup.py").read_text()
-    python = installed(tmp_path / "env", version, str(wheel), *([f"numpy=={numpy}"] if numpy else []))
-    printed = run(python, readme_example().replace("models/", f"{ROOT}/models/"), tmp_path)
+def fly_the_readme(python: Path, folder: Path) -> None:
+    """Run the README's example on the policy it names."""
+    printed = run(python, readme_example().replace("models/", f"{ROOT}/models/"), folder)
     assert float(re.search(r"tensor\(([\d.e-]+)", printed)[1]) < 0.1  # type: ignore[index]
-    if numpy:
-        assert run(python, "import numpy; print(numpy.__version__)", tmp_path).strip() == numpy
 
 
-@pytest.mark.parametrize("version", interpreters())
-def test_the_trainer_s_wheel_trains(version: str, wheels: Path, tmp_path: Path) -> None:
-    """The example that trains, in an environment of the three wheels and what they ask for; no ROS."""
-    python = installed(tmp_path / "env", version, *map(str, wheels.glob("*.whl")))
+def packages(python: Path) -> dict[str, str]:
+    """Name and version of all that is installed."""
+    words = [str(python), "-m", "pip", "list", "--format", "json"]
+    listed = subprocess.run(words, env=plain_environment(), check=True, capture_output=True, text=True)
+    return {package["name"]: package["version"] for package in json.loads(listed.stdout)}
+
+
+def test_the_core_s_wheel_flies_the_readme_s_example(core: Path, tmp_path: Path) -> None:
+    found = {name.replace("-", "_") for name in packages(core)}
+    assert "deqmpc_core" in found and not {"gymnasium", "mujoco", "pyarrow", "deqmpc_sim"} & found
+    fly_the_readme(core, tmp_path)
+
+
+def test_it_does_so_with_the_oldest_numpy_that_it_claims(core: Path, tmp_path: Path) -> None:
+    assert f"numpy>={OLDEST_NUMPY.removesuffix('.0')}" in (ROOT / "src/deqmpc_core/setup.py").read_text()
+    install(core, f"numpy=={OLDEST_NUMPY}")
+    assert packages(core)["numpy"] == OLDEST_NUMPY
+    fly_the_readme(core, tmp_path)
+
+
+def test_the_trainer_s_wheel_trains(core: Path, wheels: Path, tmp_path: Path) -> None:
+    """The example that trains, with the three wheels and what they ask for; no ROS, no package of nodes."""
+    install(core, *(str(wheel) for wheel in wheels.glob("*.whl")))
     program = (ROOT / "examples/train_in_a_minute.py").read_text()
     small = re.sub(r"(?m)^EPISODES, STEPS, JUDGED = .*", "EPISODES, STEPS, JUDGED = 4, 4, 4", program)
     (tmp_path / "small.py").write_text(small)
-    done = subprocess.run([str(python), "small.py"], cwd=tmp_path, capture_output=True, text=True,
+    done = subprocess.run([str(core), "small.py"], cwd=tmp_path, capture_output=True, text=True,
                           env=plain_environment(DEQMPC_CACHE=str(tmp_path / "cache")))  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "pendulum-deqmpc-nn: return" in done.stdout
-    words = [str(python), "-m", "pip", "list", "--format", "json"]
-    listed = subprocess.run(words, capture_output=True, text=True)
-    names = [package["name"] for package in json.loads(listed.stdout)]
-    assert not [name for name in names if name.startswith(("ros-", "deqmpc-policy"))]
+    found = {name.replace("-", "_") for name in packages(core)}
+    assert not {name for name in found if name.startswith(("ros_", "deqmpc_policy"))}
