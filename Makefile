@@ -1,6 +1,7 @@
 # make sim [ARGS="--policy models/... --episodes 5"]   build what is missing, then fly on the simulated Crazyflie
 # make test [ARGS="-k bundle"]                         lint, types, all tests
 # make env | build                                     only the environment | and the messages and packages in it
+# make docs                                            the pages under docs/ as a site in build/site
 # make accept N=2                                      the acceptance runs of issue N (see tests/acceptance)
 # make clean                                           remove .venv and build: the next make starts from scratch
 #
@@ -24,7 +25,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: sim test env build accept clean precheck
+.PHONY: sim test docs env build accept clean precheck
 .DELETE_ON_ERROR:
 
 sim: build
@@ -34,6 +35,10 @@ test: build $(STAMPS)/dev
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/pyright
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+docs: build $(STAMPS)/dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "wrote build/site/index.html"
 
 accept: build $(STAMPS)/dev
 	@test -n "$(N)" || { echo "deqmpc: which issue? run: make accept N=2" >&2; exit 2; }
@@ -57,9 +62,9 @@ $(STAMPS)/env: requirements.txt requirements-ros.txt tools/ros_wheels.py | prech
 	@$(BIN)/python tools/ros_wheels.py
 	@touch $@
 
-$(STAMPS)/dev: requirements-dev.txt $(STAMPS)/env
-	@echo "adding what the tests need"
-	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+$(STAMPS)/dev: requirements-dev.txt requirements-docs.txt $(STAMPS)/env
+	@echo "adding what the tests and the pages need"
+	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt -r requirements-docs.txt
 	@touch $@
 
 # Installed into the environment itself, so that nothing needs sourcing. BUILD_TESTING=OFF: the message packages' linters

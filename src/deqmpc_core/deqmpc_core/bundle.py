@@ -45,7 +45,8 @@ def load_policy(name_or_path: str | Path, task: str | Task | None = None, backen
     try:
         policy = make_policy(config, task if isinstance(task, Task) else None, backend)
     except DeqmpcError as error:
-        raise BundleError(f"bundle '{directory}' cannot be built: {error}") from error
+        own = "" if config.task in task_names() else "; a task of your own: import what registers it first"
+        raise BundleError(f"bundle '{directory}' cannot be built: {error}{own}") from error
     _load_weights(policy, directory)
     return policy
 

@@ -97,8 +97,12 @@ class TrackingSolver:
         control_weight: Tensor | None = None, limits: tuple[Tensor, Tensor] | None = None,
         control_reference: Tensor | None = None, parameters: Mapping[str, float | Tensor] | None = None,
     ) -> Problem:  # fmt: skip
-        """Validated data of one call; what is not given comes from the task. Raises ShapeError,
-        UnknownNameError."""
+        """Validated data of one call; what is not given comes from the task.
+
+        x0 (B, n), reference (B, T, n); state_weight (n,), (T, n), (B, n) or (B, T, n); control_weight and
+        control_reference likewise with m; limits: u_lo and u_hi, each (m,) or (B, m); parameters: of the
+        robot by name, a number or (B,). Raises ShapeError, UnknownNameError.
+        """
         task, horizon = self.task, self.horizon
         x0 = require("x0", x0, (None, task.n), x0 if not self.native else None)
         if self.native and x0.device.type != "cpu":

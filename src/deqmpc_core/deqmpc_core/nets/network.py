@@ -49,7 +49,8 @@ class WaypointNetwork(nn.Module, ABC):
     """theta = NN(x_0, o, tau) (Eq. 9): float64 states at the border, the parameters' own dtype inside.
 
     obstacles: the network that sees spheres, None for one that sees none. weighs: whether theta also holds
-    the weights of the rates, per knot (Section 3.1).
+    the weights of the rates, per knot (Section 3.1). What training fits to the data: state_mean, state_scale,
+    delta_scale and output_scale, each (n,); step (n,): dt for coordinates, 1 for rates.
     """
 
     state_mean: Tensor
@@ -98,7 +99,8 @@ class WaypointNetwork(nn.Module, ABC):
             getattr(self, name).copy_(value)
 
     def look(self, x0: Tensor, plan: Tensor, scene: Scene | None) -> Surroundings | None:
-        """What the obstacle network makes of the spheres; None for a network that sees none."""
+        """What the obstacle network makes of the spheres, seen from x0 (B, n) and the plan (B, T, n); None
+        for a network that sees none."""
         if self.obstacles is None:
             return None
         if scene is None:

@@ -44,7 +44,8 @@ class Policy(ABC):
         """The memory z (B, ...) with which an episode starts at x0 (B, n)."""
 
     def obstacles(self, seen: Spheres | None) -> Spheres | None:
-        """What the solver keeps clear of: the spheres the observation brings, None for the task's own."""
+        """What the solver keeps clear of: the spheres the observation brings, centres (B, k, 3) or
+        (B, T, k, 3); None for the task's own."""
         return seen
 
     def scene(self, observation: Observation, estimate: Tensor | None) -> Scene | None:
@@ -79,7 +80,8 @@ class Policy(ABC):
         through: bool = True,
     ) -> tuple[Plan, PolicyState]:
         """What training supervises, with gradients to the network: the same tick, but of a bare network its
-        prediction alone. through=False cuts the gradients between rounds."""
+        prediction alone. through=False cuts the gradients between rounds. plan.x (B, T+1, n) and plan.u
+        (B, T, m); each of plan.rounds has its own."""
         return self._tick(observation, state, iterations, knots, through)
 
     def _tick(

@@ -18,8 +18,8 @@ class LearnedPolicy(Policy):
         return self.network
 
     def ask(self, x0: Tensor, plan: Tensor, z: Tensor, scene: Scene | None) -> NetworkAnswer:
-        """The network's answer; it may be on another device than states and solver, and its latent stays
-        there."""
+        """The network's answer to x0 (B, n) and the plan (B, T, n); it may be on another device than states
+        and solver, and its latent stays there."""
         network = self._network()
         there = network.outlet.weight.device
         if there == x0.device:

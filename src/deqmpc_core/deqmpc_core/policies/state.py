@@ -22,7 +22,7 @@ class PolicyState(NamedTuple):
 
 class PolicyInfo(NamedTuple):
     """Wall time of the call in network and solver [ms]; per sample and round the fixed-point residual of the
-    network and the largest constraint violation (NaN where no solver ran), each (rounds, B)."""
+    network and the largest constraint violation (NaN where no solver ran), each (N, B) in N rounds."""
 
     network_ms: float
     solver_ms: float

@@ -188,7 +188,8 @@ class System:
     def rk4(
         self, x: Tensor, u: Tensor, dt: float, substeps: int = 1, parameters: Parameters | None = None
     ) -> Tensor:
-        """One control interval of dt [s] by `substeps` classic Runge-Kutta steps, u held."""
+        """x (..., n) one control interval of dt [s] later by `substeps` classic Runge-Kutta steps, u (..., m)
+        held."""
         h = dt / substeps
         for _ in range(substeps):
             k1 = self.derivative(x, u, parameters)
@@ -215,8 +216,8 @@ class System:
     def semi_implicit(
         self, x: Tensor, u: Tensor, dt: float, substeps: int = 1, parameters: Parameters | None = None
     ) -> Tensor:
-        """One control interval by `substeps` semi-implicit Euler steps: velocities first, then coordinates by
-        the new velocities.
+        """x (..., n) one control interval later by `substeps` semi-implicit Euler steps, u (..., m) held:
+        velocities first, then coordinates by the new velocities.
         """
         h, q = dt / substeps, self.configuration
         for _ in range(substeps):

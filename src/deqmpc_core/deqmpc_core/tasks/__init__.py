@@ -12,7 +12,7 @@ from deqmpc_core.tasks.qpole import qpole
 from deqmpc_core.tasks.qpole_dyn_obs import qpole_dyn_obs
 from deqmpc_core.tasks.qpole_obs import qpole_obs
 from deqmpc_core.tasks.quadrotor import quadrotor
-from deqmpc_core.tasks.task import Task
+from deqmpc_core.tasks.task import ExpertNumbers, Task
 
 _TASKS: dict[str, Callable[..., Task]] = {
     "cartpole": cartpole,
@@ -35,6 +35,27 @@ def task_options(name: str) -> tuple[str, ...]:
     return tuple(inspect.signature(_TASKS[name]).parameters)
 
 
+def register_task(name: str, make: Callable[..., Task]) -> None:
+    """Make a task of one's own known by name to `load_task`, and so to data sets, training and evaluation.
+
+    make(**options) gives the task; its keywords are what `load_task` and `--option` take. Call it where the
+    module is imported, not under `if __name__ == "__main__"`, so that worker processes know the task too.
+    The same function again changes nothing. Raises ConfigError for a name that another task has, or that no
+    identifier has.
+    """
+    if not name.isidentifier():
+        raise ConfigError(f"task name: expected letters, digits and '_' such as planar_drone, got '{name}'")
+    other = _TASKS.get(name)
+    if other is not None and _origin(other) != _origin(make):
+        raise ConfigError(f"task '{name}' exists already, in {other.__module__}; choose another name")
+    _TASKS[name] = make
+
+
+def _origin(make: Callable[..., Task]) -> tuple[str, str]:
+    """File and name of a function: the same when its module is imported again, under any name."""
+    return inspect.getfile(make), make.__qualname__
+
+
 def load_task(name: str, **options: Any) -> Task:
     """The task `name`, its numbers changed by keyword (obstacle_radius=0.12, state_weight=(...), …).
 
@@ -52,4 +73,4 @@ def load_task(name: str, **options: Any) -> Task:
         raise ConfigError(f"task '{name}': {error}") from error
 
 
-__all__ = ["Task", "load_task", "task_names", "task_options"]
+__all__ = ["ExpertNumbers", "Task", "load_task", "register_task", "task_names", "task_options"]

@@ -65,7 +65,7 @@ class Problems(NamedTuple):
         return self.take(torch.arange(count) % self.batch)
 
     def take(self, rows: slice | Tensor) -> "Problems":
-        """The problems of these rows."""
+        """The problems of these rows: a slice, or indices (R,)."""
         spheres = self.spheres
         if spheres is not None:
             spheres = Spheres(spheres.center[rows], torch.as_tensor(spheres.radius)[rows])
@@ -92,7 +92,7 @@ def random_problems(
 
 
 def cold_guess(task: Task, x0: Tensor, horizon: int) -> Guess:
-    """The start at every knot and the reference control."""
+    """The start x0 (B, n) at every knot, and the reference control."""
     controls = task.control_reference.expand(x0.shape[0], horizon, task.m).clone()
     return Guess(x0[:, None].repeat(1, horizon + 1, 1), controls)
 

@@ -64,7 +64,8 @@ def solved(problems: Problems, x: Tensor, u: Tensor, answers: Answers) -> Tensor
 def solved_share(
     problems: Problems, x: Tensor, u: Tensor, answers: Answers, at_most: int | None = None
 ) -> Solved:
-    """The share over the first `at_most` problems that IPOPT solves."""
+    """The share of plans x (B, T+1, n), u (B, T, m) that solve, of the first `at_most` problems that IPOPT
+    solves."""
     right = solved(problems, x, u, answers)
     rows = answers.ok.nonzero()[:at_most, 0]
     return Solved(right, len(rows), float(right[rows].double().mean()) if len(rows) else float("nan"))

@@ -2,9 +2,11 @@
 with."""
 
 import hashlib
+import inspect
 import os
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +48,8 @@ def _digest(task: Task, starts: Starts) -> str:
     for package in (deqmpc_core, deqmpc_sim.envs):
         for source in sorted(Path(package.__path__[0]).rglob("*.py")):
             found.update(source.read_bytes())
+    for rules in (type(task), task.system.dynamics):  # of a task of one's own they lie elsewhere
+        found.update(_written(rules))
     try:
         bundle = find_bundle("expert", task.name)
         for name in _WHAT:
@@ -57,6 +61,14 @@ def _digest(task: Task, starts: Starts) -> str:
         found.update(f"{field.name}={_plain(getattr(task, field.name))};".encode())
     found.update(f"{_plain(starts.x)} {_plain(starts.centers)}".encode())
     return found.hexdigest()[:16]
+
+
+def _written(rules: Any) -> bytes:
+    """The file that holds a class or a function; what was typed at a prompt is never the same again."""
+    try:
+        return Path(inspect.getfile(rules)).read_bytes()
+    except (TypeError, OSError):
+        return os.urandom(16)
 
 
 def _plain(value: object) -> str:
