@@ -57,9 +57,10 @@ $(STAMPS)/env: requirements.txt requirements-ros.txt tools/ros_wheels.py | prech
 	@$(BIN)/python tools/ros_wheels.py
 	@touch $@
 
-$(STAMPS)/dev: requirements-dev.txt $(STAMPS)/env
+$(STAMPS)/dev: requirements-dev.txt requirements-view.txt $(STAMPS)/env
 	@echo "adding what the tests need"
 	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps -r requirements-view.txt
 	@touch $@
 
 # Installed into the environment itself, so that nothing needs sourcing. BUILD_TESTING=OFF: the message packages' linters
