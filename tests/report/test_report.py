@@ -77,7 +77,7 @@ def test_a_flight_is_told_on_one_page(run: Path) -> None:
         "goal-mpc (20)", "converged (20)", "/deqmpc/plan", "0.1 s: armed", "has no bundle here",
     ):  # fmt: skip
         assert said in words, said
-    assert page.count("<svg") == 3 and "least distance to an obstacle [m]" in words
+    assert page.count("<svg") == 3 and "least distance to an obstacle, take-off" in words
     assert main([str(run), "--episode", "0", "--out", str(run / "x" / "a.html")]) == 0
     assert "Episode 0" in (run / "x" / "a.html").read_text()
 

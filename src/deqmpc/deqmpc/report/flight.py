@@ -39,7 +39,7 @@ def flight_report(run: Path, episode: int | None) -> str:
     policy = str(document.get("policy") or (told.notes.get("policy") if told else "") or "")
     task = str(document.get("task") or (told.notes.get("task") if told else "") or "")
     return html.page(
-        f"Flight of {policy or 'an unnamed policy'}",
+        f"Flight of {Path(policy).name or 'an unnamed policy'}",
         [
             _summary(run, document, policy, task),
             html.section("Policies on the same starts", _compared(document, policy)),
@@ -136,7 +136,7 @@ def _tick_facts(told: Recorded) -> dict[str, Any]:
         "tick, slowest [ms]": float(tick.max()), "late ticks": told.late,
         "largest violation left": _largest(told.ticks[:, 4]),
         "solves": ", ".join(f"{name} ({n})" for name, n in told.statuses.items()),
-        "least distance to an obstacle [m]": _least(told.clearance[:, 1]),
+        "least distance to an obstacle, take-off and landing included [m]": _least(told.clearance[:, 1]),
     }  # fmt: skip
 
 

@@ -15,9 +15,11 @@ from deqmpc_core import load_policy, load_task
 from deqmpc_core.errors import ConfigError, DeqmpcError
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.obstacle_set import ObstacleSet
-from deqmpc_core.flight.pilot import Pilot, PilotConfig
+from deqmpc_core.flight.pilot import Pilot
 from deqmpc_core.flight.plants import PLANTS
 from deqmpc_core.tasks import Task
+from deqmpc_core.types import Status
+from deqmpc_policy_node.loading import warm_up
 from deqmpc_sim.in_process import Cockpit, fly_episode
 from deqmpc_sim.world import World
 
@@ -40,6 +42,7 @@ class Alone:
         self.picture = Picture()
         self._moved: ObstacleSet | None = None
         self.picture.saw_obstacles(*_spheres(self.task))
+        warm_up(self._policy, self.task)
 
     def fly(self, episode: int) -> str:
         """One episode; how it ended."""
@@ -76,6 +79,7 @@ class Alone:
         self._last, origin = packet.sequence, self.task.origin.numpy()
         waypoints = plan.theta[0, :, :3].double().numpy() + origin
         picture.saw_plan(packet.x_world, waypoints, self._name, cockpit.pilot.times.total)
+        picture.saw_solve(list(Status)[int(plan.status[0])].value)
         picture.saw_rounds([r.x[0, :, :3].double().numpy() + origin for r in plan.rounds])
 
     def _move(self, wish: Move, pilot: Pilot) -> None:
@@ -92,12 +96,10 @@ class Alone:
 
     def _fly(self, name: str, pilot: Pilot) -> None:
         """Loaded and warmed up here: the clock stands still meanwhile."""
-        from deqmpc_policy_node.loading import warm_up
-
         paused = time.monotonic()
         try:
             policy = load_policy(name, self.task)
-            warm_up(policy, self.task, PilotConfig())
+            warm_up(policy, self.task)
         except DeqmpcError as why:
             self.picture.say(f"'{name}' was not taken: {why}")
         else:
@@ -117,7 +119,8 @@ def _spheres(task: Task) -> tuple[Array, Array]:
 
 def fly_alone(options: Sim, console: Console) -> int:
     """All episodes of `deqmpc sim --view --no-ros`."""
-    alone = Alone(options)
+    with Console(stderr=True).status("loading the policy and its kernels"):
+        alone = Alone(options)
     show(console, alone.page.url)
     try:
         for episode in range(options.episodes):

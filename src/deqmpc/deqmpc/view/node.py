@@ -103,6 +103,7 @@ class ViewNode:
         self._obstacles.publish(Obstacles(centers=centers, radii=[float(r) for r in moved.radii]))
         if wish.done:
             self._picture.say(f"obstacle {wish.index} moved")
+            self.node.get_logger().info(f"obstacle {wish.index} moved to {np.round(wish.place, 3).tolist()}")
 
     def _fly(self, policy: str) -> None:
         if not self._load.service_is_ready():

@@ -118,6 +118,7 @@ class Page:
         scene.world_axes.visible = False
         scene.configure_default_lights(cast_shadow=False)  # half the work of a machine without a GPU
         scene.configure_environment_map(None)
+        scene.add_light_ambient("/light", intensity=1.2)
         server.initial_camera.position = tuple(goal + CAMERA)
         server.initial_camera.look_at = tuple(goal)
         server.initial_camera.fov = FOV
