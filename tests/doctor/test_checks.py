@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deqmpc.doctor import bundles, compiler, discovery, graph, kernels, packages, python, ros
@@ -14,6 +14,8 @@ from deqmpc.doctor.finding import Finding, Level, report
 from deqmpc.doctor.graph import End, Graph, Wanted
 from deqmpc.doctor.listening import configured, wanted_bodies
 from deqmpc_core.errors import ConfigError
+
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 
 POSES, KIND = "/rigid_bodies", "mocap4r2_msgs/msg/RigidBodies"
 INTERPRETER = python.Interpreter((3, 11), "python3", "Linux x86_64", 10**11)
@@ -137,6 +139,7 @@ def test_bodies_are_wanted_as_the_nodes_want_them(tmp_path: Path) -> None:
         configured(file, "cf9")
 
 
+@RELAXED
 @given(st.lists(st.sampled_from(Level)))
 def test_the_report_is_sound_without_an_error_only(levels: list[Level]) -> None:
     findings = [Finding("check", level, "text") for level in levels]
@@ -149,6 +152,7 @@ QOS = st.builds(End, st.just("n"), st.just("/t"), st.just("k"), st.booleans(), s
                 st.sampled_from([0.01, 0.1, math.inf]))  # fmt: skip
 
 
+@RELAXED
 @given(QOS, QOS)
 def test_mismatches_are_those_of_the_middleware(publisher: End, subscription: End) -> None:
     """rclpy has the rule of DDS in C."""

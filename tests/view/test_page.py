@@ -64,7 +64,7 @@ def test_a_flight_in_this_process_is_drawn_and_changed() -> None:
     pytest.importorskip("viser", reason="'viser' is not installed (requirements-view.txt)")
     from deqmpc.view.alone import Alone
 
-    alone = Alone(Sim(policy="goal-mpc", steps=15, port=free_port(8300)), pace=np.inf)
+    alone = Alone(Sim(policy="goal-mpc", steps=8, port=free_port(8300)), pace=np.inf)
     watch, far = alone._watch, Move(99, (0.0, 0.0, 0.0), True)
     wanted = [Move(0, (0.1, 0.2, 1.5), True), far, Fly("hover")]
 
@@ -81,7 +81,7 @@ def test_a_flight_in_this_process_is_drawn_and_changed() -> None:
         alone.page.close()
     picture = alone.picture
     assert picture.obstacles.centers[0].tolist() == [0.1, 0.2, 1.5] and picture.policy == "hover"
-    assert len(picture.tick_ms) == 15 and len(picture.plan) == 7 and picture.rounds
+    assert len(picture.tick_ms) == 8 and len(picture.plan) == 7 and picture.rounds
     said = " ".join(picture.told)
     assert "there are 40 obstacles, got number 99" in said and "'hover' flies" in said
 

@@ -56,7 +56,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def facts(values: Mapping[str, Any]) -> str:
     """A table of names and values; those that are None or empty are left out."""
-    return table(("", ""), [(key, value) for key, value in values.items() if value not in (None, "", [], {})])
+    known = {key: value for key, value in values.items() if value not in (None, "", [], {})}
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in known.items()}
+    return table(("", ""), shown.items())
 
 
 def _cell(value: Any) -> str:

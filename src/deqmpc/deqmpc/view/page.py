@@ -170,7 +170,7 @@ class Page:
 
     def _points(self, points: Array) -> None:
         self._server.scene.add_point_cloud(
-            "/waypoints", points.astype(np.float32), shapes.WAYPOINT, point_size=0.025, point_shape="circle"
+            "/waypoints", points.astype(np.float32), shapes.WAYPOINT, point_size=0.018, point_shape="circle"
         )
 
     def _draw_rounds(self, picture: Picture) -> None:
