@@ -62,9 +62,10 @@ $(STAMPS)/env: requirements.txt requirements-ros.txt tools/ros_wheels.py | prech
 	@$(BIN)/python tools/ros_wheels.py
 	@touch $@
 
-$(STAMPS)/dev: requirements-dev.txt requirements-docs.txt $(STAMPS)/env
+$(STAMPS)/dev: requirements-dev.txt requirements-docs.txt requirements-view.txt $(STAMPS)/env
 	@echo "adding what the tests and the pages need"
 	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt -r requirements-docs.txt
+	@$(BIN)/python -m pip install --quiet --no-deps -r requirements-view.txt
 	@touch $@
 
 # Installed into the environment itself, so that nothing needs sourcing. BUILD_TESTING=OFF: the message packages' linters

@@ -91,5 +91,5 @@ def test_the_verb_flies_all_from_the_same_starts_and_only_once(
     monkeypatch.setattr(compare_verb, "evaluate", lambda *_: pytest.fail("flown again"))
     assert compare_verb.main(words) == 0
     capsys.readouterr()
-    assert compare_verb.main([*words, "--batch", "5"]) == 1
+    assert compare_verb.main([*words, "--batch", "5"]) == 2
     assert "give the same options" in capsys.readouterr().err.replace("\n", " ")

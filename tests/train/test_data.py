@@ -199,7 +199,7 @@ def test_the_verbs_make_show_and_draw_a_data_set(
 def test_bad_input_is_one_sentence(
     words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert verb.main(["generate", *words, "--out", str(tmp_path / "x")]) == 1
+    assert verb.main(["generate", *words, "--out", str(tmp_path / "x")]) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert sentence in error and "Traceback" not in error
     assert list(tmp_path.iterdir()) == []

@@ -124,5 +124,5 @@ def test_the_verb_writes_figures_pictures_and_the_bundles_evaluation(
     assert rows[0]["validation_error"] > 0.0 and len(rows[0]["validation_by_round"]) == 2
     assert "First minus second" in (out / "e.md").read_text()
     assert {p.name for p in out.iterdir()} >= {"returns.png", "rounds.png", f"{bundle.name}-residuals.png"}
-    assert eval_verb.main(["goal-mpc", "--residuals"]) == 1
+    assert eval_verb.main(["goal-mpc", "--residuals"]) == 2
     assert "give a data set by --data" in capsys.readouterr().err

@@ -47,7 +47,7 @@ def test_the_table_goes_between_the_markers_and_is_checked(
     text = page.read_text()
     assert text.startswith(f"before\n{BEGIN}\n| task") and text.endswith(f"{END}\nafter\n")
     page.write_text("no markers\n")
-    assert policies_verb.main(words) == 1
+    assert policies_verb.main(words) == 2
     assert "to put 'results' between" in " ".join(capsys.readouterr().err.split())
 
 

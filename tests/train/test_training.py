@@ -161,6 +161,6 @@ def test_the_verbs_make_and_verify_a_bundle(
     assert train_verb.main([*options, *places]) == 0
     assert verify_bundle(out) < 1e-6 and load_policy(out).config.variant == "deqmpc-nn"
     assert policies_verb.main(["verify", str(out)]) == 0
-    assert train_verb.main([*options, *places]) == 1
+    assert train_verb.main([*options, *places]) == 2
     assert "--resume" in capsys.readouterr().err
     assert train_verb.main([*options, *places, "--resume"]) == 0

@@ -29,7 +29,9 @@ ROS_ROOMS: dict[str, tuple[str, ...]] = {
     "deqmpc_policy_node": (".",),
     "deqmpc": (".",),
 }
-DISTRIBUTIONS = {"mpl_toolkits": "matplotlib", "yaml": "pyyaml"}  # where the import has another name
+DISTRIBUTIONS = {  # where the import has another name
+    "markdown_it": "markdown-it-py", "mpl_toolkits": "matplotlib", "yaml": "pyyaml",
+}  # fmt: skip
 ROS = {"rclpy", "launch", "launch_ros", "ament_index_python"}
 
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from deqmpc_core.errors import BundleError, DeqmpcError
+from deqmpc_core.errors import BundleError, DeqmpcError, NoBundleError, near
 from deqmpc_core.policies import UNLEARNED, VARIANTS, Policy, PolicyConfig, make_policy
 from deqmpc_core.tasks import Task, load_task, task_names
 from deqmpc_core.types import Observation
@@ -95,7 +95,7 @@ def find_bundle(name: str, task: str | None = None) -> Path:
         for candidate in names:
             if (root / candidate / "policy.json").is_file():
                 return root / candidate
-    raise BundleError(_not_found(name, task))
+    raise NoBundleError(_not_found(name, task))
 
 
 def _not_found(name: str, task: str | None) -> str:
@@ -105,7 +105,10 @@ def _not_found(name: str, task: str | None) -> str:
         )
     known = [*(p.name for p in list_bundles()), *UNLEARNED]
     searched = ", ".join(str(r) for r in bundle_roots())
-    return f"no policy '{name}' in {searched}; known: {', '.join(known)}; give a path or set DEQMPC_MODELS"
+    return (
+        f"no policy '{name}' in {searched}{near(name, known)}; known: {', '.join(known)}; "
+        "give a path or set DEQMPC_MODELS"
+    )
 
 
 def read_config(directory: Path) -> PolicyConfig:

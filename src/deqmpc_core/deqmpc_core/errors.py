@@ -5,8 +5,17 @@ import difflib
 from collections.abc import Iterable
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint at the known name that is most like this one, with a semicolon in front; empty where none is."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
 class DeqmpcError(Exception):
-    """Base of all errors of the project."""
+    """Base of all errors of the project. status: the exit status of a command that it ends, 1 for a failure,
+    2 for a wrong use of the command."""
+
+    status = 1
 
 
 class ShapeError(DeqmpcError, ValueError):
@@ -16,9 +25,17 @@ class ShapeError(DeqmpcError, ValueError):
 class ConfigError(DeqmpcError, ValueError):
     """An option, parameter or file that does not fit; names the key and the remedy."""
 
+    status = 2
+
 
 class BundleError(DeqmpcError, ValueError):
     """A policy bundle that is missing, corrupt or made for something else."""
+
+
+class NoBundleError(BundleError):
+    """No policy bundle of that name; the message hints at the nearest one."""
+
+    status = 2
 
 
 class DataError(DeqmpcError, ValueError):
@@ -40,10 +57,11 @@ class TransitionError(DeqmpcError, RuntimeError):
 class UnknownNameError(DeqmpcError, KeyError):
     """A name that is not registered; the message hints at the nearest one."""
 
+    status = 2
+
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = near(name, known)
         self.message = f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})"
         super().__init__(self.message)
 

@@ -1,5 +1,7 @@
 """What viewers show beside the path: obstacles (latched, once) and waypoints (each plan)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
@@ -11,6 +13,8 @@ from deqmpc_policy_node.convert import header, point
 OBSTACLE_COLOUR = ColorRGBA(r=0.84, g=0.37, b=0.0, a=0.6)
 WAYPOINT_COLOUR = ColorRGBA(r=0.0, g=0.45, b=0.70, a=1.0)
 WAYPOINT_DIAMETER = 0.05
+ROUND_COLOUR = ColorRGBA(r=0.8, g=0.47, b=0.65, a=1.0)
+ROUND_WIDTH = 0.01
 
 
 def sphere_list(
@@ -44,6 +48,20 @@ def _sphere(number: int, center: Array, radius: float, base: TimeBase, t: float)
     (marker,) = obstacles(center[None], radius, base, t).markers
     marker.id = number
     return marker
+
+
+def rounds(plans: Sequence[Array], base: TimeBase, t: float) -> MarkerArray:
+    """A line (T+1, 3) for the plan of each round of one tick, in the place of all shown before."""
+    shown = [Marker(header=header(base, t), ns="rounds", action=Marker.DELETEALL)]
+    for index, plan in enumerate(plans):
+        line = Marker(
+            header=header(base, t), ns="rounds", id=index, type=Marker.LINE_STRIP, color=ROUND_COLOUR
+        )
+        line.pose.orientation.w = 1.0
+        line.scale.x = ROUND_WIDTH
+        line.points = [point(knot) for knot in plan]
+        shown.append(line)
+    return MarkerArray(markers=shown)
 
 
 def waypoints(points: Array, base: TimeBase, t: float) -> MarkerArray:

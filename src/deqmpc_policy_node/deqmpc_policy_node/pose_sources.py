@@ -10,6 +10,7 @@ from mocap4r2_msgs.msg import RigidBodies
 from motion_capture_tracking_interfaces.msg import NamedPoseArray
 from rclpy.node import Node
 
+from deqmpc_core.body_names import same_body
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight import PoseSample
 from deqmpc_policy_node.clock import TimeBase
@@ -43,19 +44,12 @@ class PoseFrame:
         return {name for name, _ in self.bodies}
 
     def sample(self, body: str) -> PoseSample | None:
-        """The pose of the body, by name or by number ("7" finds "7" and "07"); None when it is not in view.
-
-        A body without a name is taken for the one that is wanted: its topic has told who it is.
-        """
+        """The pose of the body, named as `same_body` has it; None when it is not in view."""
         for name, pose in self.bodies:
-            if name in ("", body) or _number(name) == _number(body) != -1:
+            if same_body(name, body):
                 place, turn = array(pose.position), array(pose.orientation)
                 return PoseSample(self.stamp, self.frame_number, place, turn)
         return None
-
-
-def _number(name: str) -> int:
-    return int(name) if name.isascii() and name.isdigit() and len(name) < 10 else -1
 
 
 def frame_of_rigid_bodies(message: RigidBodies, count: int, base: TimeBase) -> PoseFrame:

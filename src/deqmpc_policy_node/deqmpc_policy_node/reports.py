@@ -55,6 +55,12 @@ def plan_details(pilot: Pilot, task: Task, policy: str, warm: bool, tick_ms: flo
     )
 
 
+def round_plans(pilot: Pilot, task: Task) -> list[Array]:
+    """The positions (T+1, 3), world [m], planned in each round of the pilot's last tick."""
+    plan, origin = pilot.plan, task.origin.numpy()
+    return [] if plan is None else [r.x[0, :, :3].double().numpy() + origin for r in plan.rounds]
+
+
 def solve_info(
     pilot: Pilot, packet: PlanPacket, spheres: ObstacleSet, story: TickStory, base: TimeBase
 ) -> SolveInfo:

@@ -3,6 +3,7 @@ nodes.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +93,7 @@ def fly_episode(
     rate: float = 0.0,
     compute: float = 0.0,
     compensate: str = "pose_age",
+    watch: Callable[["Cockpit"], None] | None = None,
 ) -> Flight:
     """Take off, go to the episode's start, let the policy fly `steps` periods (the task's number by default),
     land.
@@ -99,9 +101,10 @@ def fly_episode(
     rate: plans a second, 0: one a period of the task. compute [s]: how long a plan takes from its tick to the
     commander; compensate: what the pilot predicts the state over (flight.latency.MODES).
     world: a prepared one (with faults) instead of World(task, truth, seed, episode). land=False ends with the
-    policy's flight. time_limit [s] bounds the whole.
+    policy's flight. time_limit [s] bounds the whole. watch: called after each period of the commander; may
+    change what flies, and ends the flight by raising.
     """
-    cockpit = _Cockpit(
+    cockpit = Cockpit(
         world or World(task, truth, seed, episode),
         Commander(commander, estimator),
         Pilot(policy, task, pilot),
@@ -112,6 +115,8 @@ def fly_episode(
     )
     while not cockpit.finished(land) and cockpit.world.time < time_limit:
         cockpit.step()
+        if watch is not None:
+            watch(cockpit)
     return cockpit.flight()
 
 
@@ -124,8 +129,9 @@ class _Timing:
     compensate: str
 
 
-class _Cockpit:
-    """One flight under way: step() is one period of the commander."""
+class Cockpit:
+    """One flight under way: step() is one period of the commander. `world` and `pilot` may be looked at, and
+    changed, between two steps."""
 
     def __init__(
         self,
@@ -137,7 +143,8 @@ class _Cockpit:
         period: float,
         timing: _Timing,
     ) -> None:
-        self.world, self._commander, self._pilot, self._estimator = world, commander, pilot, estimator
+        self.world, self.pilot = world, pilot
+        self._commander, self._estimator = commander, estimator
         self._steps, self._ticks, self._rate = steps, 0, round(commander.config.rate)
         if 500 % self._rate or self._rate != commander.config.rate:
             raise ConfigError(f"rate must divide the simulation's 500 Hz, got {commander.config.rate} Hz")
@@ -149,6 +156,16 @@ class _Cockpit:
             self._latency.expected = timing.compute
         plans = round(steps * period / timing.period)
         commander.start(FlightRequest(world.start, plans, timing.period))
+
+    @property
+    def phase(self) -> tuple[FlightPhase, str]:
+        """The commander's phase, and why it was entered."""
+        return self._commander.phase, self._commander.reason
+
+    @property
+    def packet(self) -> PlanPacket | None:
+        """The plan that is flown."""
+        return self._commander.plan
 
     def finished(self, land: bool) -> bool:
         """The flight is over, or at least the policy's part where no landing is asked for."""
@@ -184,14 +201,14 @@ class _Cockpit:
         if estimate is None or self._coming or not self._commander.wants_plan(t):
             return
         if self._commander.plan is None:
-            self._pilot.reset()
-        packet = self._pilot.tick(estimate, estimate.stamp)
+            self.pilot.reset()
+        packet = self.pilot.tick(estimate, estimate.stamp)
         if self._timing.compute:
             self._coming.append((t + self._timing.compute, packet))
         else:
             self._commander.on_plan(packet, t)
-        self._log.times.append(self._pilot.times)
-        self._log.bias.append(self._pilot.bias)
+        self._log.times.append(self.pilot.times)
+        self._log.bias.append(self.pilot.bias)
 
     def _follow_phase(self, t: float, before: FlightPhase) -> None:
         phase = self._commander.phase

@@ -26,6 +26,7 @@ from deqmpc.session.settings import (
 )
 from deqmpc.session.summary import write_json
 from deqmpc.session.track import most_telling
+from deqmpc.view.browser import HOST, free_port, show
 from deqmpc_core import load_policy, load_task
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight.plants import PLANTS
@@ -49,6 +50,8 @@ def fly(options: Sim, console: Console) -> int:
     with Progress(console, settings) as progress:
         with Run(settings, files, directory, progress.show) as run:
             progress.note(f"starting {', '.join(settings.nodes)}")
+            if settings.view:
+                show(console, f"http://{HOST}:{settings.view}")
             _fly_episodes(run, settings, directory)
         times["wall_seconds"] = round(time.monotonic() - began, 1)
         document = compare(settings, task, files, run, times, options.baselines, progress.note)
@@ -64,9 +67,9 @@ def fly(options: Sim, console: Console) -> int:
 def _settings(options: Sim, task: Task) -> RunSettings:
     faults = parse_faults(options.faults)
     plant = task.system.name in PLANTS
-    if plant and (faults or options.rate):
+    if plant and (faults or options.rate or options.view):
         raise ConfigError(
-            f"--faults and --rate are the drone's: a policy for '{options.task}' plans every {task.dt:g} s"
+            f"--faults, --rate and --view are the drone's; task '{options.task}' is another robot's"
         )
     return RunSettings(
         options.policy,
@@ -81,6 +84,7 @@ def _settings(options: Sim, task: Task) -> RunSettings:
         str(section(shipped_config(), COMMANDER_NODE).get("robot", "cf1")),
         options.rate,
         plant,
+        free_port(options.port) if options.view else 0,
     )
 
 

@@ -40,5 +40,11 @@ class Sim:
     """Policy periods an episode; 0: the task's, with faults 60."""
     rate: float = 0.0
     """Plans a second, up to 100; 0: one a policy period of the task."""
+    view: bool = False
+    """Show the flight in the browser, with obstacles to drag and policies to choose from (docs/view.md)."""
+    port: int = 8080
+    """Of the view; the next free one where it is taken."""
+    ros: bool = True
+    """--no-ros, with --view: fly in this process, without ROS 2, recorder and figures."""
     domain: int | None = None
     """ROS domain to use; by default $ROS_DOMAIN_ID, else a free one."""

@@ -17,6 +17,7 @@ MODULES = {
     "policy": "deqmpc_policy_node.nodes.policy",
     "commander": "deqmpc_policy_node.nodes.commander",
     "recorder": "deqmpc_policy_node.nodes.recorder",
+    "view": "deqmpc.view.node",
 }
 PR_SET_PDEATHSIG = 1
 PATIENCE = ((signal.SIGINT, 8.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))

@@ -13,6 +13,7 @@ from deqmpc_policy_node.topics import COMMANDER_NODE, POLICY_NODE, RECORDER_NODE
 
 Config = TypeVar("Config")
 SIMULATOR_NODE = "crazyflie_server"
+VIEW_NODE = "deqmpc_view"
 CONFIG = "sim.yaml"
 COLD_TIMEOUT = 120.0
 """s of wall time that a robot other than the drone waits in lock-step: an expert's first search is long."""
@@ -23,7 +24,8 @@ COMMANDER_RATE, FASTEST = 50.0, 100.0
 @dataclass(frozen=True)
 class RunSettings:
     """What a run is about. steps: policy periods of the task an episode; period [s]: theirs; rate: plans a
-    second, 0: one a period; plant: a robot other than the drone, which has no commander."""
+    second, 0: one a period; plant: a robot other than the drone, which has no commander; view: the page's
+    port, 0: none."""
 
     policy: str
     task: str
@@ -37,6 +39,7 @@ class RunSettings:
     robot: str = "cf1"
     rate: float = 0.0
     plant: bool = False
+    view: int = 0
 
     @property
     def plan_period(self) -> float:
@@ -52,7 +55,8 @@ class RunSettings:
     def nodes(self) -> tuple[str, ...]:
         """Processes of the run, in the order of their start."""
         commander = () if self.plant else ("commander",)
-        return ("simulator", "policy", *commander, *(("recorder",) if self.record else ()))
+        optional = (*(("recorder",) if self.record else ()), *(("view",) if self.view else ()))
+        return ("simulator", "policy", *commander, *optional)
 
     @property
     def lock_step(self) -> bool:
@@ -120,6 +124,9 @@ def write_parameters(settings: RunSettings, directory: Path) -> Path:
             "provenance": json.dumps(provenance(settings)),
         },
     }
+    if settings.view:
+        nodes[POLICY_NODE]["tell_rounds"] = True
+        nodes[VIEW_NODE] = {"task": settings.task, "policy": settings.policy, "port": settings.view}
     if settings.plant:
         nodes[SIMULATOR_NODE]["step_timeout"] = COLD_TIMEOUT
     if settings.rate > COMMANDER_RATE:

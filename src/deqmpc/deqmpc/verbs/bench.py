@@ -13,8 +13,8 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
-from deqmpc_core.errors import DeqmpcError
 from deqmpc_sim.margin import MarginGrid, measure, table
+from deqmpc_train.verbs.ending import AGAIN, status_of
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,18 @@ class Training:
     """A file for the table that is printed."""
 
 
+OPTIONS: dict[str, type] = {"margin": Margin, "solver": Solver, "training": Training}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
-    commands = {"margin": Margin, "solver": Solver, "training": Training}
-    command = tyro.extras.subcommand_cli_from_dict(commands, args=arguments, prog="deqmpc bench")
-    try:
-        text = _RUN[type(command)](command)
-    except DeqmpcError as error:
-        sys.stderr.write(f"deqmpc bench: {error}\n")
-        return 2
-    sys.stdout.write(text + "\n")
-    return 0
+    command: Any = tyro.extras.subcommand_cli_from_dict(OPTIONS, args=arguments, prog="deqmpc bench")
+    go_on = AGAIN if isinstance(command, Margin) else ""
+    return status_of("bench", lambda: _measured(command), Console(stderr=True), go_on)
+
+
+def _measured(command: Any) -> None:
+    sys.stdout.write(_RUN[type(command)](command) + "\n")
 
 
 def _margin(command: Margin) -> str:

@@ -11,10 +11,14 @@ from rich.console import Console
 from deqmpc.session.domain import take_domain
 from deqmpc.session.interrupts import raise_on_terminate
 from deqmpc.session.options import Sim
+from deqmpc.view import page
 from deqmpc_core.errors import ConfigError, DeqmpcError
 
-BAD_INPUT, INTERRUPTED = 2, 130
+INTERRUPTED = 130
 NEEDED = ("rclpy", "deqmpc_interfaces", "crazyflie_interfaces", "mocap4r2_msgs")
+
+
+OPTIONS = Sim
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,11 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except DeqmpcError as error:
         sys.stderr.write(f"deqmpc sim: {error}\n")
-        return BAD_INPUT
+        return error.status
 
 
 def _fly(options: Sim, console: Console) -> int:
     """In a domain of its own; ROS and torch are imported only now, so that help and refusals are quick."""
+    if options.view:
+        page.viser()
+    if _alone(options):
+        from deqmpc.view.alone import fly_alone
+
+        return fly_alone(options, console)
     _check(options)
     domain = take_domain(_wanted_domain(options))
     os.environ["ROS_DOMAIN_ID"] = str(domain.number)
@@ -44,6 +54,13 @@ def _fly(options: Sim, console: Console) -> int:
         return fly(options, console)
     finally:
         domain.release()
+
+
+def _alone(options: Sim) -> bool:
+    """Whether the flight is in this process: asked for, or the view where there is no ROS 2."""
+    if not options.ros and not options.view:
+        raise ConfigError("--no-ros flies in this process and shows it; add --view")
+    return options.view and (not options.ros or importlib.util.find_spec(NEEDED[0]) is None)
 
 
 def _check(options: Sim) -> None:

@@ -9,21 +9,19 @@ from dataclasses import MISSING, dataclass
 import torch
 from deqmpc_interfaces.msg import Estimate as EstimateMessage
 from deqmpc_interfaces.msg import FlightState, Plan, PlanRequest, SolveInfo, Step
-from nav_msgs.msg import Path
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
-from visualization_msgs.msg import MarkerArray
 
 from deqmpc_core.flight import Estimate, FlightPhase, FrameLog, PlanPacket, PoseSample, StateEstimator
 from deqmpc_core.flight.latency import LatencyCompensation
 from deqmpc_core.flight.pilot import Pilot, PilotConfig
 from deqmpc_core.flight.plants import PLANTS
 from deqmpc_core.tasks import Task, load_task
-from deqmpc_policy_node import markers, topics
+from deqmpc_policy_node import topics
 from deqmpc_policy_node.clock import TimeBase, nanoseconds
-from deqmpc_policy_node.convert import PlanDetails, estimate_message, path_message, plan_message
+from deqmpc_policy_node.convert import PlanDetails, estimate_message, plan_message
 from deqmpc_policy_node.diagnostics import ERROR, OK, WARN, DiagnosticsWriter, Health
 from deqmpc_policy_node.lifecycle import run_managed
 from deqmpc_policy_node.live import LiveEdits
@@ -38,9 +36,7 @@ from deqmpc_policy_node.reports import TickStory, failed, plan_details, solve_in
 from deqmpc_policy_node.swap import Preparation
 from deqmpc_policy_node.tick_record import TickGrid, TickRecord
 from deqmpc_policy_node.transforms import TransformWriter
-
-VIEW_PERIOD = 0.09
-"""s between two pictures of the plan for viewers: no eye needs more, and they cost a third of a tick."""
+from deqmpc_policy_node.viewer_topics import ViewerTopics
 
 OLD_REQUEST = 1.0
 """s after which a request on the latched topic belongs to another flight."""
@@ -66,6 +62,7 @@ class PolicyParameters:
     latency_compensation: str = option(
         "pose_age", "what the state is predicted over: none, pose_age or pose_age_and_compute"
     )
+    tell_rounds: bool = option(False, "publish the plan of each round on ~/rounds, for viewers")
     u_max: float = option(
         0.0, "largest magnitude of a control, the control's unit; 0: the task's own", (0.0, 1e6), False
     )
@@ -91,7 +88,7 @@ class PolicyNode:
         self._request: PlanRequest | None = None
         self._requests: Subscription | None = None
         self._timer: Timer | None = None
-        self._step, self._viewed = -1, -1.0
+        self._step = -1
         self._flying = self._due = False
         self._latency = LatencyCompensation(parameters.latency_compensation, 1.0 / parameters.rate)
         self._record, self._grid = TickRecord(), TickGrid(1.0 / parameters.rate)
@@ -104,8 +101,7 @@ class PolicyNode:
         self._plans = node.create_publisher(Plan, topics.PLAN, PLANS)
         self._estimates = node.create_publisher(EstimateMessage, topics.ESTIMATE, 10)
         self._infos = node.create_publisher(SolveInfo, topics.SOLVE_INFO, 10)
-        self._paths = node.create_publisher(Path, topics.PATH, 1)
-        self._waypoints = node.create_publisher(MarkerArray, topics.WAYPOINTS, 1)
+        self._viewers = ViewerTopics(node, self._base, self._parameters.tell_rounds)
         self._transforms = TransformWriter(node, self._parameters.robot, self._base)
         source = declare(node, PoseSourceParameters)
         self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
@@ -251,12 +247,9 @@ class PolicyNode:
             self._estimates.publish(estimate_message(estimate, self._base, self._frames.skipped()))
             self._transforms.send(estimate)
         self._infos.publish(solve_info(self._pilot, packet, self._live.spheres, story, self._base))
-        if 0.0 <= t - self._viewed < VIEW_PERIOD:
-            return
-        self._viewed = t
-        self._paths.publish(path_message(packet, self._base))
-        self._waypoints.publish(markers.waypoints(details.waypoints, self._base, packet.stamp))
-        self._live.show_moving(t)
+        if self._viewers.due(t):
+            self._viewers.publish(packet, details, self._pilot, self._task)
+            self._live.show_moving(t)
 
     def _health(self) -> Health:
         """What /diagnostics tells."""

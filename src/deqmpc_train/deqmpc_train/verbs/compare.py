@@ -34,8 +34,8 @@ class CompareArguments:
     runs/compare/<task>): models/, train/, logs/, compare.json, compare.md, pictures; the same command skips
     what is finished and goes on with what was stopped. variants, splits: which. grid: learning rates each
     chooses from. jobs: training processes of one thread each. episodes, start_seed: the starts. iterations:
-    rounds of a warm tick (default: the task's). cold: fly without warm starts too. The other options change
-    the tuned defaults of all variants alike.
+    rounds of a warm tick (default: the task's). cold: fly without warm starts too. json: one more place for
+    compare.json. The other options change the tuned defaults of all variants alike.
     """
 
     task: str
@@ -51,7 +51,11 @@ class CompareArguments:
     start_seed: int = 0
     iterations: tuple[int, ...] = ()
     cold: bool = False
+    json: Path | None = None
     options: Annotated[Overrides, tyro.conf.arg(name="")] = field(default_factory=Overrides)
+
+
+OPTIONS = CompareArguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         plan = _comparison(arguments)
         _train(plan)
         console.print(_judged(plan, arguments), markup=False, highlight=False)
+        if arguments.json:
+            write_json(arguments.json, read_json(plan.out / "compare.json"))
 
     return status_of("compare", work, console)
 

@@ -37,12 +37,13 @@ class Generate:
     """Fly a policy, by default the task's expert, in the batch environment and keep its episodes.
 
     out: directory of the data set (default data/<task>); must not exist yet. jobs: worker processes. The same
-    command gives the same bytes, and goes on where a killed one stood.
+    command gives the same bytes, and goes on where a killed one stood. json: a file for its info.json.
     """
 
     out: Path | None = None
     data: tyro.conf.OmitArgPrefixes[DataConfig] = field(default_factory=DataConfig)
     jobs: int = os.cpu_count() or 1
+    json: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Import:
     """Make a data set of published arrays: state (N, L, n), action (N, L, m), length (N,) in an .npz file.
 
     out: directory of the data set. option: NAME=VALUE, the task's options the data were made with (by default
-    those known for the published files). tolerance: largest difference from the plant's successor.
+    those known for the published files). tolerance: largest difference from the plant's successor. json: a
+    file for the figures.
     """
 
     file: Annotated[Path, tyro.conf.Positional]
@@ -58,6 +60,7 @@ class Import:
     out: Path
     option: tuple[str, ...] = ()
     tolerance: float = TOLERANCE
+    json: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,11 @@ class FromBags:
 class Repair:
     """Close recordings that a kill or a power cut left open (<name>.active); every whole second is kept.
 
-    places: such folders, bags, or folders that have them below.
+    places: such folders, bags, or folders that have them below. json: a file for what became of each.
     """
 
     places: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    json: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Plot:
 
 
 Command = Generate | Import | FromBags | Repair | Info | Plot
-_VERBS: dict[str, type] = {
+OPTIONS: dict[str, type] = {
     "generate": Generate, "import": Import, "from-bags": FromBags, "repair": Repair, "info": Info,
     "plot": Plot,
 }  # fmt: skip
@@ -112,7 +116,7 @@ _VERBS: dict[str, type] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
-    command: Any = tyro.extras.subcommand_cli_from_dict(_VERBS, args=argv, prog="deqmpc data")
+    command: Any = tyro.extras.subcommand_cli_from_dict(OPTIONS, args=argv, prog="deqmpc data")
     return status_of("data", lambda: _run(command, Console()), Console(stderr=True))
 
 
@@ -146,6 +150,8 @@ def _generate(command: Generate, console: Console) -> int:
             lambda done, total: bar.update(job, completed=done, total=total),
         )  # fmt: skip
     _say_written(out, console)
+    if command.json:
+        write_json(command.json, {"info": read_info(out)})
     return 0
 
 
@@ -158,9 +164,12 @@ def _say_written(out: Path, console: Console) -> None:
 def _import(command: Import, console: Console) -> int:
     words = (*PUBLISHED.get(command.task, ()), *command.option)
     task, options = data_task(command.task, words)
-    worst = import_arrays(command.file, task, options, command.out, command.tolerance)
+    with Console(stderr=True).status(f"importing {command.file}"):
+        worst = import_arrays(command.file, task, options, command.out, command.tolerance)
     _say_written(command.out, console)
     console.print(f"largest difference from the plant's successor: {worst:.2g}")
+    if command.json:
+        write_json(command.json, {"info": read_info(command.out), "largest_difference": worst})
     return 0
 
 
@@ -188,15 +197,19 @@ def _repair(command: Repair, console: Console) -> int:
     bags = broken_bags(command.places)
     if not bags:
         console.print("nothing to repair: no bag was left open")
-    status = 0
+    told: list[dict[str, Any]] = []
     for bag in bags:
         try:
             done = repair(bag)
             line = f"{done.bag}: {done.messages} messages, {done.note or 'nothing was wrong'}"
+            told.append({"bag": str(done.bag), "messages": done.messages, "note": done.note})
         except DataError as error:
-            line, status = f"refused {error}", 1
+            line = f"refused {error}"
+            told.append({"bag": str(bag), "refused": str(error)})
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return status
+    if command.json:
+        write_json(command.json, {"bags": told})
+    return int(any("refused" in entry for entry in told))
 
 
 def _info(command: Info, console: Console) -> int:
@@ -213,7 +226,8 @@ def _plot(command: Plot, console: Console) -> int:
 
     info = read_info(command.directory)
     task = load_task(info["task"], **info.get("task_options", {}))
-    plot_data_set(load_episodes(command.directory, task), task, command.out, command.traces)
+    with Console(stderr=True).status(f"drawing {command.out}"):
+        plot_data_set(load_episodes(command.directory, task), task, command.out, command.traces)
     console.print(f"wrote {command.out}", soft_wrap=True)
     return 0
 

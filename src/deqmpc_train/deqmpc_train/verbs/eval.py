@@ -9,15 +9,17 @@ from typing import Annotated, Any
 import torch
 import tyro
 from rich.console import Console
+from rich.progress import track
 from rich.table import Column, Table
 
 from deqmpc_core.bundle import find_bundle, load_policy
-from deqmpc_core.errors import ConfigError, DeqmpcError
+from deqmpc_core.errors import ConfigError
 from deqmpc_core.files import read_json, write_json, write_text
 from deqmpc_core.tasks import load_task
 from deqmpc_train.data.options import option_values
 from deqmpc_train.eval import Evaluation, Plan, PolicyResult, evaluate
 from deqmpc_train.tuned import rounds_per_tick
+from deqmpc_train.verbs.ending import status_of
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,16 @@ class EvalArguments:
     threads: int | None = None
 
 
+OPTIONS = EvalArguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
     arguments = tyro.cli(EvalArguments, prog="deqmpc eval", args=argv)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    try:
-        _residuals(arguments) if arguments.residuals else _evaluate(arguments)
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc eval: {error}", style="red", markup=False, highlight=False)
-        return 1
-    return 0
+    work = _residuals if arguments.residuals else _evaluate
+    return status_of("eval", lambda: work(arguments), Console(stderr=True), "")
 
 
 def _evaluate(arguments: EvalArguments) -> None:
@@ -104,7 +105,7 @@ def _residuals(arguments: EvalArguments) -> None:
     task = load_task(arguments.task, **option_values(arguments.option))
     found: list[dict[str, Any]] = []
     pages = []
-    for name in arguments.policies:
+    for name in track(arguments.policies, "residuals", console=Console(stderr=True), transient=True):
         residuals = held_out_residuals(name, load_policy(name, task), arguments.data)
         label, states, rounds = Path(name).name, residuals.joint.shape[1], residuals.to_json()
         found.append({"policy": label, "task": task.name, "states": states, "rounds": rounds})

@@ -30,8 +30,8 @@ class Train:
     """Make a task's expert a bundle: kind rl is trained first, kind mpc needs no training; then it is judged.
 
     out: the bundle (default models/<task>-expert). run_dir: checkpoints (default runs/expert/<task>).
-    episodes: flights it is judged by. resume: go on from run_dir's last checkpoint. The other options change
-    the tuned defaults of the training.
+    episodes: flights it is judged by. resume: go on from run_dir's last checkpoint. json: a file for its
+    figures. The other options change the tuned defaults of the training.
     """
 
     task: str
@@ -40,6 +40,7 @@ class Train:
     run_dir: Path | None = None
     resume: bool = False
     episodes: int = 200
+    json: Path | None = None
     threads: int = 1
     option: Annotated[tuple[str, ...], tyro.conf.arg(help=_OPTION)] = ()
     options: Annotated[ExpertOverrides, tyro.conf.arg(name="")] = field(default_factory=ExpertOverrides)
@@ -64,10 +65,12 @@ class Eval:
     option: Annotated[tuple[str, ...], tyro.conf.arg(help=_OPTION)] = ()
 
 
+OPTIONS: dict[str, type] = {"train": Train, "eval": Eval}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
-    command = tyro.extras.subcommand_cli_from_dict({"train": Train, "eval": Eval}, args=argv,
-                                                   prog="deqmpc expert")  # fmt: skip
+    command: Any = tyro.extras.subcommand_cli_from_dict(OPTIONS, args=argv, prog="deqmpc expert")
     torch.set_num_threads(command.threads)
 
     def work() -> None:
@@ -87,8 +90,9 @@ def _train(command: Train) -> None:
         trainer.begin(command.resume)
         _watched(trainer)
         policy = trainer.best_policy()
-    result = write_bundle(task, options, command.kind, policy, out, command.episodes)
-    Console().print(_table([result]))
+    with Console(stderr=True).status(f"flying {command.episodes} episodes"):
+        result = write_bundle(task, options, command.kind, policy, out, command.episodes)
+    _tell([result], command.json)
     Console().print(f"expert written to {out}")
 
 
@@ -112,10 +116,15 @@ def _watched(trainer: ExpertTrainer) -> None:
 def _eval(command: Eval) -> None:
     task = load_task(command.task, **_task_options(command.option))
     begin = None if command.starts is None else published_starts(task, command.starts, command.episodes)
-    results = evaluate_expert(task, command.kind, command.episodes, command.seed, begin)
+    with Console(stderr=True).status(f"flying {command.episodes} episodes"):
+        results = evaluate_expert(task, command.kind, command.episodes, command.seed, begin)
+    _tell(results, command.json)
+
+
+def _tell(results: list[PolicyResult], file: Path | None) -> None:
     Console().print(_table(results))
-    if command.json:
-        write_json(command.json, {"policies": [r.to_json() for r in results]})
+    if file:
+        write_json(file, {"policies": [r.to_json() for r in results]})
 
 
 def _task_options(pairs: Sequence[str]) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class PaperArguments:
     json: Path | None = None
 
 
+OPTIONS = PaperArguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
     arguments = tyro.cli(PaperArguments, prog="deqmpc paper", args=argv)

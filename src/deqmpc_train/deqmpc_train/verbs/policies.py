@@ -2,24 +2,29 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table as Rows
 
 from deqmpc_core.bundle import find_bundle, list_bundles, read_config, verify_bundle
 from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.files import write_json
 from deqmpc_core.pages import renew
 from deqmpc_train.results_table import PART, results_table
+from deqmpc_train.verbs.ending import status_of
 
 
 @dataclass(frozen=True)
 class List:
-    """List every bundle that can be named."""
+    """List every bundle that can be named. json: a file for the list."""
+
+    json: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,11 @@ class Show:
 
 @dataclass(frozen=True)
 class Verify:
-    """Recompute the golden outputs of bundles (all of them if none is named)."""
+    """Recompute the golden outputs of bundles (all of them if none is named). json: a file for the
+    differences."""
 
     policies: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    json: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,43 +61,37 @@ class Time:
     """Measure the milliseconds a step of evaluated bundles (all learned ones if none is named) at B = 1, and
     write them into their eval.json: on a machine that has nothing else to do, as an evaluation's may not.
 
-    threads: CPU threads.
+    threads: CPU threads. json: a file for the figures.
     """
 
     policies: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     threads: int = 1
+    json: Path | None = None
+
+
+OPTIONS: dict[str, type] = {"list": List, "show": Show, "verify": Verify, "table": Table, "time": Time}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the verb."""
-    command = tyro.cli(List | Show | Verify | Table | Time, prog="deqmpc policies", args=argv)
+    command: Any = tyro.extras.subcommand_cli_from_dict(OPTIONS, prog="deqmpc policies", args=argv)
     console = Console()
-    try:
-        if isinstance(command, Show):
-            _show(find_bundle(command.policy), console)
-        elif isinstance(command, Verify):
-            return _verify(command.policies, console)
-        elif isinstance(command, Table):
-            return _table(command, console)
-        elif isinstance(command, Time):
-            _time(command, console)
-        else:
-            _list(console)
-    except DeqmpcError as error:
-        Console(stderr=True).print(f"deqmpc policies: {error}", style="red", markup=False, highlight=False)
-        return 1
-    return 0
+    return status_of("policies", lambda: _RUN[type(command)](command, console), console, "")
 
 
-def _list(console: Console) -> None:
-    table = Rows("policy", "task", "variant", "hidden", "place")
+def _list(command: List, console: Console) -> None:
+    table, told = Rows("policy", "task", "variant", "hidden", "place"), []
     for directory in list_bundles():
         config = read_config(directory)
         table.add_row(directory.name, config.task, config.variant, str(config.hidden), str(directory))
+        told.append({"policy": directory.name, "place": str(directory), **config.to_json()})
     console.print(table)
+    if command.json:
+        write_json(command.json, {"policies": told})
 
 
-def _show(directory: Path, console: Console) -> None:
+def _show(command: Show, console: Console) -> None:
+    directory = find_bundle(command.policy)
     console.print_json(json.dumps(read_config(directory).to_json()))
     for name in ("README.md", "eval.json"):
         file = directory / name
@@ -98,17 +99,21 @@ def _show(directory: Path, console: Console) -> None:
             console.print(file.read_text(), markup=False, highlight=False)
 
 
-def _verify(names: Sequence[str], console: Console) -> int:
+def _verify(command: Verify, console: Console) -> int:
     """Print a line per bundle; the exit code says whether all are sound."""
-    directories = [find_bundle(n) for n in names] or list_bundles()
-    broken = 0
-    for directory in directories:
+    directories = [find_bundle(n) for n in command.policies] or list_bundles()
+    told: list[dict[str, Any]] = []
+    for directory in track(directories, "verifying", console=Console(stderr=True), transient=True):
+        told.append({"policy": directory.name, "place": str(directory)})
         try:
-            console.print(f"{directory}: sound (largest difference {verify_bundle(directory):.1e})")
+            told[-1]["largest_difference"] = worst = verify_bundle(directory)
+            console.print(f"{directory}: sound (largest difference {worst:.1e})")
         except DeqmpcError as error:
-            broken += 1
+            told[-1]["error"] = str(error)
             console.print(f"{directory}: {error}", style="red", markup=False, highlight=False)
-    return 1 if broken else 0
+    if command.json:
+        write_json(command.json, {"policies": told})
+    return int(any("error" in entry for entry in told))
 
 
 def _time(command: Time, console: Console) -> None:
@@ -118,10 +123,15 @@ def _time(command: Time, console: Console) -> None:
     from deqmpc_train.eval.times import measure_again
 
     torch.set_num_threads(command.threads)
-    directories = [find_bundle(n) for n in command.policies]
-    for directory in directories or [d for d in list_bundles() if read_config(d).learned]:
+    named = [find_bundle(n) for n in command.policies]
+    directories = named or [d for d in list_bundles() if read_config(d).learned]
+    told = []
+    for directory in track(directories, "timing", console=Console(stderr=True), transient=True):
         for row in measure_again(directory):
             console.print(f"{directory.name}: {row['ms_per_step']:.2f} ms a step")
+            told.append({"policy": directory.name, **row})
+    if command.json:
+        write_json(command.json, {"policies": told})
 
 
 def _table(command: Table, console: Console) -> int:
@@ -136,6 +146,11 @@ def _table(command: Table, console: Console) -> int:
         )
         return 1
     return 0
+
+
+_RUN: dict[type, Callable[[Any, Console], int | None]] = {
+    List: _list, Show: _show, Verify: _verify, Table: _table, Time: _time,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from deqmpc_core.files import write_json
 from deqmpc_train.paper.options import ALL, SweepOptions, all_jobs, compute
 from deqmpc_train.paper.publish import spent
 from deqmpc_train.sweep import Store, closure
@@ -22,12 +24,16 @@ class SweepArguments:
     at any time: the same command goes on where it stood.
 
     figures: which, by default all. status: compute nothing, only say how the jobs stand, those of a sweep
-    that runs elsewhere too.
+    that runs elsewhere too. json: a file for how they stand.
     """
 
     figures: Annotated[tuple[str, ...], tyro.conf.Positional] = (ALL,)
     options: Annotated[SweepOptions, tyro.conf.arg(name="")] = field(default_factory=SweepOptions)
     status: bool = False
+    json: Path | None = None
+
+
+OPTIONS = SweepArguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,28 +45,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not arguments.status:
             report = compute(all_jobs(arguments.figures, arguments.options), arguments.options)
             console.print(f"{len(report.computed)} jobs computed, {report.kept} had their results")
-        console.print(_status(arguments))
+        standing = _standing(arguments)
+        console.print(_table(standing))
+        if arguments.json:
+            write_json(arguments.json, {"kinds": standing})
 
     return status_of("sweep", work, console)
 
 
-def _status(arguments: SweepArguments) -> Table:
-    """Jobs by kind: in all, done, under way or broken off, failed, and the hours they took."""
+def _standing(arguments: SweepArguments) -> list[dict[str, Any]]:
+    """Jobs by kind, and all: how many, done, under way or broken off, failed, and the seconds they took."""
     store = Store(arguments.options.store)
     jobs = list(closure(all_jobs(arguments.figures, arguments.options)).values())
-    table = Table("kind", "jobs", "done", "begun", "failed", "CPU time", box=None)
+    rows: list[dict[str, Any]] = []
     for kind in dict.fromkeys(job.kind for job in jobs):
         mine = [job for job in jobs if job.kind == kind]
         done = [job for job in mine if store.done(job)]
         failed = [job for job in mine if store.error(job).is_file()]
         begun = sum(store.part(job).is_dir() for job in mine) - len(failed)
         seconds = sum(store.seconds(job)[0] for job in done)
-        counts = (len(mine), len(done), begun, len(failed))
-        table.add_row(kind, *map(str, counts), duration(seconds))
+        rows.append({"kind": kind, "jobs": len(mine), "done": len(done), "begun": begun,
+                     "failed": len(failed), "seconds": seconds})  # fmt: skip
     hours, _ = spent(jobs, store)
-    table.add_row(
-        "all", str(len(jobs)), str(sum(store.done(j) for j in jobs)), "", "", duration(3600.0 * hours)
-    )
+    done = sum(store.done(job) for job in jobs)
+    return [*rows, {"kind": "all", "jobs": len(jobs), "done": done, "seconds": 3600.0 * hours}]
+
+
+def _table(standing: list[dict[str, Any]]) -> Table:
+    table = Table("kind", "jobs", "done", "begun", "failed", "CPU time", box=None)
+    for row in standing:
+        counts = (str(row.get(key, "")) for key in ("jobs", "done", "begun", "failed"))
+        table.add_row(row["kind"], *counts, duration(row["seconds"]))
     return table
 
 

@@ -10,6 +10,7 @@ import torch
 import tyro
 from rich.console import Console
 
+from deqmpc_core.files import read_json, write_json
 from deqmpc_train.config import Overrides
 from deqmpc_train.data.options import option_values
 from deqmpc_train.parallel import chosen_device, joined
@@ -26,8 +27,8 @@ class TrainArguments:
     out: the bundle (default models/<task>-<variant>). run_dir: checkpoints and logs (default
     runs/train/<task>-<variant>). budget: size of the run. tune: choose the learning rate first, by short runs
     over one small grid. grid: another grid. resume: go on from run_dir's last checkpoint.
-    threads: CPU threads. device: cpu, cuda or cuda:N, of the network. The other options change the tuned
-    defaults.
+    threads: CPU threads. device: cpu, cuda or cuda:N, of the network. json: a file for what eval.json says of
+    the training. The other options change the tuned defaults.
 
     Several processes or GPUs: torchrun --nproc-per-node 2 -m deqmpc_train.verbs.train OPTIONS; the batch is
     shared among them.
@@ -45,7 +46,11 @@ class TrainArguments:
     resume: bool = False
     threads: int | None = None
     device: str = "cpu"
+    json: Path | None = None
     options: Annotated[Overrides, tyro.conf.arg(name="")] = field(default_factory=Overrides)
+
+
+OPTIONS = TrainArguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,6 +73,8 @@ def _train(arguments: TrainArguments, console: Console) -> None:
         session = Session(group, device, console)
         train(config, places, arguments.resume, arguments.grid if arguments.tune else (), session)
         session.console.print(f"policy written to {out}")
+        if arguments.json and group.leads:
+            write_json(arguments.json, {"training": read_json(out / "eval.json")["training"]})
 
 
 if __name__ == "__main__":

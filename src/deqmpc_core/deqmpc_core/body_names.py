@@ -1,0 +1,11 @@
+"""How motion capture's names of rigid bodies are compared with the one that is wanted."""
+
+
+def same_body(name: str, wanted: str) -> bool:
+    """By name, or by number ("7" finds "7" and "07"). A body without a name is taken for the one that is
+    wanted: its topic has told who it is."""
+    return name in ("", wanted) or _number(name) == _number(wanted) != -1
+
+
+def _number(name: str) -> int:
+    return int(name) if name.isascii() and name.isdigit() and len(name) < 10 else -1
