@@ -71,7 +71,7 @@ def test_the_command_exists(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if any(f"{line} ".startswith(f"{begin} ") for begin in NOT_TRIED):
         return
     for part in re.split(r"\s*(?:&&|\|)\s*", line):
-        words = shlex.split(part)
+        words = shlex.split(re.sub(r"\s>>?\s*\S+", "", part))
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):  # variables of this command alone
             words = words[1:]
         name = Path(words[0]).name
