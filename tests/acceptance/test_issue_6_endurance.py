@@ -1,0 +1,173 @@
+"""Acceptance of issue 6, thirty minutes of flight: `make accept N=6`.
+
+What was measured is kept under runs/accept-6/<digest of src, models and config>/; remove it to start over.
+Others on the same machine make ticks late too, so only those count that fell due while nobody took its time.
+"""
+
+import json
+import math
+import shutil
+import statistics
+import subprocess
+import time
+from bisect import bisect_left
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calm import in_calm, stolen_since, times
+from kept import DEQMPC, ROOT, kept_under, once
+from rosbags.highlevel import AnyReader
+
+from deqmpc.session.processes import MODULES
+from deqmpc_policy_node.topics import SOLVE_INFO
+
+pytestmark = pytest.mark.accept
+
+POLICY = "models/crazyflie-deqmpc-deq"
+EMPTY = "hover"
+EPISODES, STEPS = {POLICY: 60, EMPTY: 20}, 200
+"""About 31 s each: take-off, way, 20 s of policy, landing."""
+SETTLED = 0.15
+"""Share of the run after which memory must be flat: caches are filled by then."""
+CALM = 0.02
+"""Share of the machine's time that others may take in the seconds in which ticks count."""
+
+
+@pytest.fixture(scope="session")
+def kept() -> Path:
+    return kept_under(6, "src", "models", "config")
+
+
+@pytest.fixture(scope="session")
+def endurance(kept: Path) -> dict[str, dict[str, Any]]:
+    """Thirty minutes back to back in real time, then ten of the empty controller: memory of each node every
+    two seconds, and the summary, of both."""
+    return once(kept / "endurance.json", lambda: {name: flown(name, kept) for name in EPISODES})
+
+
+def flown(policy: str, kept: Path) -> dict[str, Any]:
+    """The episodes on a machine that is calm as a whole."""
+
+    def fly() -> dict[str, Any]:
+        flights = started(policy, kept)
+        seen = watch(flights, folder(policy))
+        assert flights.returncode == 0
+        return {**seen, "summary": json.loads((kept / f"{folder(policy)}.json").read_text())}
+
+    return once(kept / f"{folder(policy)}-told.json", lambda: in_calm(fly))
+
+
+def folder(policy: str) -> str:
+    return f"endurance-{Path(policy).name}"
+
+
+def started(policy: str, kept: Path) -> subprocess.Popen:
+    """A run of the episodes in a ROS domain of its own."""
+    shutil.rmtree(kept / folder(policy), ignore_errors=True)
+    line = [*DEQMPC, "sim", "--policy", policy, "--episodes", str(EPISODES[policy]), "--seed", "6", "--speed"]
+    options = ["realtime", "--no-baselines", "--json", str(kept / f"{folder(policy)}.json")]
+    return subprocess.Popen([*line, *options, "--runs-dir", str(kept / folder(policy))], cwd=ROOT)
+
+
+def watch(run: subprocess.Popen, mark: str) -> dict[str, Any]:
+    """Until the run ends, every two seconds: "memory", resident, of its nodes by name [MB] (`mark` stands in
+    their command lines), and "stolen", the time [s] and the share of the machine that others have taken."""
+    memory: dict[str, list[float]] = {name: [] for name in MODULES}
+    stolen, last = [], times()
+    while run.poll() is None:
+        for name, module in MODULES.items():
+            processes = [path for path in Path("/proc").glob("[0-9]*") if runs(path, module, mark)]
+            memory[name] += [resident(path) for path in processes]
+        time.sleep(2.0)
+        stolen.append((time.time(), stolen_since(last)))
+        last = times()
+    return {"memory": memory, "stolen": stolen}
+
+
+def runs(process: Path, module: str, mark: str) -> bool:
+    try:
+        line = (process / "cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return False
+    return module in line and mark in line
+
+
+def resident(process: Path) -> float:
+    try:
+        pages = int((process / "statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return float("nan")
+    return pages * 4096 / 1e6
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_memory_is_flat_over_thirty_minutes(name: str, endurance: dict[str, dict[str, Any]]) -> None:
+    samples = [value for value in endurance[POLICY]["memory"][name] if value == value]
+    samples = samples[int(SETTLED * len(samples)) :]
+    part = len(samples) // 10
+    assert part >= 5, "too few samples"
+    first, last = statistics.median(samples[:part]), statistics.median(samples[-part:])
+    assert last <= 1.02 * first, f"{name}: {first:.1f} MB, then {last:.1f} MB"
+
+
+@pytest.fixture(scope="session")
+def told(kept: Path, endurance: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Of the bags of both runs: how many there are, plans, plans that are missing, and the late ones among
+    those of calm seconds."""
+    return once(
+        kept / "told.json",
+        lambda: {name: counted(kept / folder(name), run["stolen"]) for name, run in endurance.items()},
+    )
+
+
+def counted(runs: Path, stolen: list[tuple[float, float]]) -> dict[str, int]:
+    assert not list(runs.rglob("*.active"))
+    told = {"bags": 0, "plans": 0, "missing": 0, "calm": 0, "late": 0}
+    for bag in (path.parent for path in runs.rglob("metadata.yaml")):
+        infos = solve_infos(bag)
+        told["bags"] += 1
+        told["plans"] += len(infos)
+        told["missing"] += sum(b.sequence != a.sequence + 1 for (_, a), (_, b) in pairwise(infos))
+        calm = [info for at, info in infos if is_calm(at, stolen)]
+        told["calm"] += len(calm)
+        told["late"] += sum(info.late for info in calm)
+    return told
+
+
+def solve_infos(bag: Path) -> list[tuple[float, Any]]:
+    """Times of arrival [s] and messages."""
+    with AnyReader([bag]) as reader:
+        return [
+            (stamp / 1e9, reader.deserialize(data, connection.msgtype))
+            for connection, stamp, data in reader.messages()
+            if connection.topic == SOLVE_INFO
+        ]
+
+
+def is_calm(at: float, stolen: list[tuple[float, float]]) -> bool:
+    """Whether the two looks around that time, and the one after, saw nobody take anything."""
+    k = bisect_left(stolen, (at, 0.0))
+    return all(share <= CALM for _, share in stolen[max(k - 1, 0) : k + 2])
+
+
+def test_thirty_minutes_are_flown_and_recorded(
+    endurance: dict[str, dict[str, Any]], told: dict[str, dict[str, int]]
+) -> None:
+    flights = endurance[POLICY]["summary"]["episodes"]
+    assert sum(e["success"] for e in flights) >= EPISODES[POLICY] - 3
+    assert told[POLICY]["bags"] == EPISODES[POLICY] and told[POLICY]["missing"] == 0
+    assert told[POLICY]["plans"] >= 0.98 * EPISODES[POLICY] * STEPS
+
+
+def test_no_more_ticks_are_late_than_with_an_empty_controller(told: dict[str, dict[str, int]]) -> None:
+    """By no more than chance: were a tick of both late equally often, so large a part of the late ones would
+    be the policy's with a probability of 2.5 % or more."""
+    ours, empty = told[POLICY], told[EMPTY]
+    assert empty["calm"] > 0.3 * empty["plans"] and ours["calm"] > 0.3 * ours["plans"]
+    late, part = ours["late"] + empty["late"], ours["calm"] / (ours["calm"] + empty["calm"])
+    chance = sum(
+        math.comb(late, k) * part**k * (1.0 - part) ** (late - k) for k in range(ours["late"], late + 1)
+    )
+    assert chance >= 0.025, told
