@@ -163,11 +163,11 @@ def test_thirty_minutes_are_flown_and_recorded(
 
 def test_no_more_ticks_are_late_than_with_an_empty_controller(told: dict[str, dict[str, int]]) -> None:
     """By no more than chance: were a tick of both late equally often, so large a part of the late ones would
-    be the policy's with a probability of 2.5 % or more."""
+    be the policy's with a probability of 5 % or more."""
     ours, empty = told[POLICY], told[EMPTY]
     assert empty["calm"] > 0.3 * empty["plans"] and ours["calm"] > 0.3 * ours["plans"]
     late, part = ours["late"] + empty["late"], ours["calm"] / (ours["calm"] + empty["calm"])
     chance = sum(
         math.comb(late, k) * part**k * (1.0 - part) ** (late - k) for k in range(ours["late"], late + 1)
     )
-    assert chance >= 0.025, told
+    assert chance >= 0.05, told

@@ -44,7 +44,7 @@ def test_a_million_messages_at_the_handlers(handler: str, kept: Path) -> None:
 
 def test_ten_thousand_messages_at_the_node(kept: Path) -> None:
     told = once(kept / "node.json", ten_thousand)
-    assert told["thrown"] >= 10_000 and told["setpoints"] >= 50
+    assert told["thrown"] >= 10_000 and told["setpoints"] > 100
     assert "POLICY" in told["phases"] and told["alive"]
 
 
@@ -69,7 +69,7 @@ def ten_thousand() -> dict:
 
 def storm(outside, commander: subprocess.Popen) -> dict:
     calm = time.monotonic() + 120.0
-    while outside.setpoints < 50 and time.monotonic() < calm:
+    while outside.setpoints <= 100 and time.monotonic() < calm:
         assert commander.poll() is None, "the commander ended before it flew"
         outside.step(wild=0)
     deadline = time.monotonic() + 900.0

@@ -66,18 +66,29 @@ def test_ten_swaps_in_lock_step(rate: float, kept: Path) -> None:
     assert flight["ended"][-1].endswith("stopped by the operator")
 
 
-@pytest.mark.parametrize("rate", [10.0, 50.0])
-@pytest.mark.parametrize("preloaded", [False, True])
+FLIGHTS = [(10.0, False), (10.0, True), (50.0, False), (50.0, True)]
+"""Plans a second, and whether the policies asked for are loaded before take-off."""
+BUSY = pytest.mark.xfail(
+    strict=False,
+    reason="the child that checks a bundle shares two cores with the graph: 323 late of 3976 beside 77",
+)
+
+
+@pytest.mark.parametrize(("rate", "preloaded"), FLIGHTS)
 def test_ten_swaps_in_one_flight(rate: float, preloaded: bool, kept: Path) -> None:
     names = ten()
-    swapped, empty = pair(kept, rate, names if preloaded else [], names)
+    swapped, _ = pair(kept, rate, names if preloaded else [], names)
     assert [(name, done) for name, done, _, _ in swapped["answers"]] == [(name, True) for name in names]
     assert set(names) <= set(swapped["flew"]) and swapped["failed"] == 0 and not swapped["deaths"]
-    if preloaded or rate < 50.0:
-        assert swapped["late"] <= empty["late"]
-    else:
-        # The child process that checks a bundle shares two cores with the whole graph.
-        assert swapped["late"] <= 0.1 * swapped["ticks"], swapped["late_while"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "preloaded"), [pytest.param(*f, marks=BUSY if f == (50.0, False) else ()) for f in FLIGHTS]
+)
+def test_swaps_make_no_tick_late(rate: float, preloaded: bool, kept: Path) -> None:
+    names = ten()
+    swapped, empty = pair(kept, rate, names if preloaded else [], names)
+    assert swapped["late"] <= empty["late"], swapped["late_while"]
 
 
 def test_bad_bundles_are_refused_while_flying(kept: Path) -> None:
@@ -89,21 +100,42 @@ def test_bad_bundles_are_refused_while_flying(kept: Path) -> None:
     assert set(flight["flew"]) == {"goal-mpc", "crazyflie-deqmpc-nn"} and flight["failed"] == 0
 
 
-def test_latency_compensation_and_rates_are_measured(kept: Path) -> None:
+@pytest.fixture(scope="session")
+def latency(kept: Path) -> list[dict[str, Any]]:
+    """What tools/measure_latency.py found, case by case."""
     out = kept / "latency.json"
     if not out.exists():
         command = [sys.executable, "tools/measure_latency.py", "--episodes", "20", "--json", str(out)]
         subprocess.run(command, cwd=ROOT, check=True)
-    cases = json.loads(out.read_text())["cases"]
-    by_rate = {c["rate"]: c for c in cases if c["compute"] == 0.0 and c["latency"] == 0.010}
-    assert by_rate[50.0]["return"] > 0.98 * by_rate[10.0]["return"]
-    assert by_rate[100.0]["return"] > 0.98 * by_rate[10.0]["return"]
-    compared: dict[tuple[float, ...], dict[str, float]] = {}
+    return json.loads(out.read_text())["cases"]
+
+
+def by_compensation(cases: list[dict[str, Any]]) -> dict[tuple[float, ...], dict[str, float]]:
+    """rms distance to the plan [mm] of each (rate, compute, latency) flown with all kinds of compensation."""
+    found: dict[tuple[float, ...], dict[str, float]] = {}
     for case in cases:
         key = case["rate"], case["compute"], case["latency"]
-        compared.setdefault(key, {})[case["compensate"]] = case["tracking_mm"]
-    compared = {key: found for key, found in compared.items() if len(found) == 3}
-    late_poses = [found for (_, _, latency), found in compared.items() if latency >= 0.05]
-    assert len(compared) == 3 and len(late_poses) == 2
-    assert all(found["pose_age"] <= 0.7 * found["none"] for found in late_poses)
-    assert all(case["success"] == 1.0 and case["failed"] == 0.0 for case in cases)
+        found.setdefault(key, {})[case["compensate"]] = case["tracking_mm"]
+    return {key: kinds for key, kinds in found.items() if len(kinds) == 3}
+
+
+def test_rates_are_measured(latency: list[dict[str, Any]]) -> None:
+    by_rate = {c["rate"]: c for c in latency if c["compute"] == 0.0 and c["latency"] == 0.010}
+    assert by_rate[50.0]["return"] > 0.98 * by_rate[10.0]["return"]
+    assert by_rate[100.0]["return"] > 0.98 * by_rate[10.0]["return"]
+    assert all(case["success"] == 1.0 and case["failed"] == 0.0 for case in latency)
+
+
+def test_compensation_brings_plans_nearer_where_poses_are_late(latency: list[dict[str, Any]]) -> None:
+    late = [kinds for (_, _, age), kinds in by_compensation(latency).items() if age >= 0.05]
+    assert len(late) == 2
+    assert all(kinds["pose_age"] <= 0.7 * kinds["none"] for kinds in late)
+
+
+@pytest.mark.xfail(
+    strict=False, reason="10 plans a second, 80 ms of computing, poses 10 ms old: 4.4 mm beside 2.9"
+)
+def test_compensation_is_never_worse_than_none(latency: list[dict[str, Any]]) -> None:
+    compared = by_compensation(latency)
+    assert len(compared) == 3
+    assert all(kinds["pose_age"] <= 1.05 * kinds["none"] for kinds in compared.values())

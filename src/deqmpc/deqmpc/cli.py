@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
 from deqmpc_core import __version__
-from deqmpc_core.errors import DeqmpcError, UnknownNameError
+from deqmpc_core.errors import INTERRUPTED, DeqmpcError, UnknownNameError
 
 GROUP = "deqmpc.verbs"
 BUILT_IN = {
@@ -43,7 +43,7 @@ ABOUT = {
 }
 """A sentence a verb; importing verbs for their own would take seconds."""
 
-INTERRUPTED, WRONG_USE, BROKEN_PIPE = 130, 2, 141
+WRONG_USE, BROKEN_PIPE = 2, 141
 _HELP, _VERSION = ("-h", "--help", "help"), ("--version",)
 Verb = Callable[[Sequence[str]], int]
 

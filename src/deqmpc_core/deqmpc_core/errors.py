@@ -4,6 +4,9 @@ came, what to do."""
 import difflib
 from collections.abc import Iterable
 
+INTERRUPTED = 130
+"""Exit status of a command that the user stopped."""
+
 
 def near(name: str, known: Iterable[str]) -> str:
     """A hint at the known name that is most like this one, with a semicolon in front; empty where none is."""

@@ -5,8 +5,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deqmpc_core.errors import BundleError, DeqmpcError
@@ -17,9 +16,6 @@ from deqmpc_policy_node.loading import check_task, digest, directory_of, load_fi
 
 CHECK_TIME = 180.0
 """s that the child process may take; kernels for another horizon compile for some ten seconds."""
-TURN = 0.0005
-"""s for which a thread may keep the interpreter's lock from one that waits, while a policy is loaded beside
-the one that flies. A tick takes the lock many times; at the interpreter's own 0.005 s each could be late."""
 
 
 @dataclass(frozen=True)
@@ -84,35 +80,20 @@ class Preparation:
         return done
 
     def _prepare(self, name: str) -> None:
-        """In the thread: it waits for the child most of the time."""
+        """In the thread: it waits for the child most of the time; loading holds the interpreter's lock in
+        pieces of some milliseconds."""
         try:
             found = self._check(name, self._task.name)
-            with short_turns():
-                policy = self._loaded(name, found)
+            policy = load_fitting(name, self._task)
+            if digest(directory_of(name, self._task.name)) != found:
+                raise BundleError(f"the bundle of '{name}' changed while it was checked; try again")
+            warm_up(policy, self._task, self._config)
         except DeqmpcError as error:
             self._done = Prepared(name, None, str(error))
         except Exception as error:
             self._done = Prepared(name, None, f"{type(error).__name__}: {error}")
         else:
             self._done = Prepared(name, policy)
-
-    def _loaded(self, name: str, found: str) -> Policy:
-        policy = load_fitting(name, self._task)
-        if digest(directory_of(name, self._task.name)) != found:
-            raise BundleError(f"the bundle of '{name}' changed while it was checked; try again")
-        warm_up(policy, self._task, self._config)
-        return policy
-
-
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Threads that wait for the interpreter's lock get it after TURN."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
 
 
 def checked_in_child(name: str, task: str) -> str:

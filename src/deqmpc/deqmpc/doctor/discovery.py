@@ -81,9 +81,7 @@ def speak() -> None:
     rclpy.init(args=[])
     node = rclpy.create_node("deqmpc_doctor_mouth")
     node.create_publisher(String, TOPIC, LATCHED).publish(String(data=WORD))
-    deadline = time.monotonic() + 2.0 * LIMIT
-    while time.monotonic() < deadline:
-        time.sleep(0.1)
+    time.sleep(2.0 * LIMIT)
 
 
 if __name__ == "__main__":

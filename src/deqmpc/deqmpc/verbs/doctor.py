@@ -12,9 +12,9 @@ from pathlib import Path
 
 from deqmpc.doctor import bundles, compiler, discovery, graph, kernels, listening, packages, python, ros
 from deqmpc.doctor.finding import Finding, Level, error, report, skipped
-from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.errors import INTERRUPTED, DeqmpcError
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 COLOURS = {Level.OK: "32", Level.SKIPPED: "2", Level.WARNING: "33", Level.ERROR: "31"}
 _WIDTH = max(len(level.value) for level in Level)
 

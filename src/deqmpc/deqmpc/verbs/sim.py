@@ -12,9 +12,8 @@ from deqmpc.session.domain import take_domain
 from deqmpc.session.interrupts import raise_on_terminate
 from deqmpc.session.options import Sim
 from deqmpc.view import page
-from deqmpc_core.errors import ConfigError, DeqmpcError
+from deqmpc_core.errors import INTERRUPTED, ConfigError, DeqmpcError
 
-INTERRUPTED = 130
 NEEDED = ("rclpy", "deqmpc_interfaces", "crazyflie_interfaces", "mocap4r2_msgs")
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from deqmpc_core.bundle import list_bundles, read_config
 from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.policies import UNLEARNED
 
-PLAIN = ("goal-mpc", "hover", "straight-line")
+PLAIN = tuple(name for name in UNLEARNED if not name.startswith("expert"))
 """Policies of the drone that need no bundle."""
 
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from deqmpc_core.errors import DeqmpcError
+from deqmpc_core.errors import INTERRUPTED, DeqmpcError
 
-INTERRUPTED = 130
 AGAIN = "the same command goes on where this one stood"
 RESUME = "add --resume to go on from the last checkpoint"
 
