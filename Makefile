@@ -1,5 +1,5 @@
 # make sim [ARGS="--policy models/... --episodes 5"]   build what is missing, then fly on the simulated Crazyflie
-# make test [ARGS="-k bundle"]                         lint, types, all tests
+# make test [ARGS="-k bundle"]                         lint, types, all quick tests
 # make env | build                                     only the environment | and the messages and packages in it
 # make docs                                            the pages under docs/ as a site in build/site
 # make accept N=2                                      the acceptance runs of issue N (see tests/acceptance)

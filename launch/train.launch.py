@@ -28,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "variant",
                 default_value="deqmpc-deq",
-                description="deqmpc-deq, deqmpc-nn, diffmpc-deq or diffmpc-nn",
+                description="deqmpc-deq, deqmpc-nn, diffmpc-deq, diffmpc-nn, deq or nn",
             ),
             DeclareLaunchArgument(
                 "data",

@@ -1,4 +1,4 @@
-"""qpole_obs with spheres that pursue the robot (paper A.7)."""
+"""qpole_obs with spheres that pursue the robot (paper A.6.3)."""
 
 import math
 from collections.abc import Sequence

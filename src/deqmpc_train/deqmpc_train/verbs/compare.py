@@ -128,7 +128,7 @@ def _told(evaluation: Evaluation, runs: list[Run]) -> tuple[str, dict[str, Any]]
         for run in runs
     }
     alone = evaluation._replace(differences=[])
-    lines = ["## Variants, mean over splits", "", *variant_table(means), "", *pair_lines(paired)]
+    lines = ["", "## Variants, mean over splits", "", *variant_table(means), "", *pair_lines(paired)]
     values = evaluation.to_json() | {
         "variants": [v.to_json() for v in means], "pairs": [d._asdict() for d in paired], "training": trained,
     }  # fmt: skip
