@@ -48,14 +48,19 @@ def stolen_now(seconds: float = 2.0) -> float:
     return stolen_since(begin)
 
 
+def until_calm() -> None:
+    """Wait for a calm machine, but no longer than PATIENCE."""
+    patient = time.monotonic() + PATIENCE
+    while stolen_now() > MOST_STOLEN and time.monotonic() < patient:
+        time.sleep(10.0)
+
+
 def in_calm(fly: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a flight gave that lost at most MOST_STOLEN of the machine's time, with its share as "stolen".
     Fails the test, with the figures, where the machine is never calm."""
     shares = []
     for _ in range(TRIES):
-        patient = time.monotonic() + PATIENCE
-        while stolen_now() > MOST_STOLEN and time.monotonic() < patient:
-            time.sleep(10.0)
+        until_calm()
         begin = times()
         told = fly()
         shares.append(stolen_since(begin))

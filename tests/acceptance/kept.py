@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+FLOWN = (
+    *(f"src/{name}" for name in ("deqmpc_core", "deqmpc_sim", "deqmpc_policy_node", "deqmpc", "interfaces")),
+    "models", "config", "launch",
+)  # fmt: skip
+"""What a flight depends on."""
 DEQMPC = [sys.executable, "-m", "deqmpc"]
 
 

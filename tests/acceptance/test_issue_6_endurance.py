@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calm import in_calm, stolen_since, times
-from kept import DEQMPC, ROOT, kept_under, once
+from calm import stolen_since, times, until_calm
+from kept import DEQMPC, FLOWN, ROOT, kept_under, once
 from rosbags.highlevel import AnyReader
 
 from deqmpc.session.processes import MODULES
@@ -37,7 +37,7 @@ CALM = 0.02
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
-    return kept_under(6, "src", "models", "config")
+    return kept_under(6, *FLOWN)
 
 
 @pytest.fixture(scope="session")
@@ -48,15 +48,16 @@ def endurance(kept: Path) -> dict[str, dict[str, Any]]:
 
 
 def flown(policy: str, kept: Path) -> dict[str, Any]:
-    """The episodes on a machine that is calm as a whole."""
+    """The episodes, begun on a calm machine."""
 
     def fly() -> dict[str, Any]:
+        until_calm()
         flights = started(policy, kept)
         seen = watch(flights, folder(policy))
         assert flights.returncode == 0
         return {**seen, "summary": json.loads((kept / f"{folder(policy)}.json").read_text())}
 
-    return once(kept / f"{folder(policy)}-told.json", lambda: in_calm(fly))
+    return once(kept / f"{folder(policy)}-told.json", fly)
 
 
 def folder(policy: str) -> str:

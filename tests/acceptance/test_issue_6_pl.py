@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from kept import deqmpc, kept_under, once
+from kept import FLOWN, deqmpc, kept_under, once
 from rosbags.highlevel import AnyReader
 
 from deqmpc_core import load_policy
@@ -34,7 +34,7 @@ rewards near the goal for most of the flight, where a centimetre costs nothing: 
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
-    return kept_under(6, "src", "models", "config")
+    return kept_under(6, *FLOWN)
 
 
 def batch_returns(task_name: str, policy: str) -> list[float]:

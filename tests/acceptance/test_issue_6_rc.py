@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kept import ROOT, kept_under, once
+from kept import FLOWN, ROOT, kept_under, once
 
 pytestmark = pytest.mark.accept
 
@@ -30,7 +30,7 @@ SPARED = 1_000_000_000
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
-    return kept_under(6, "src", "launch", "config")
+    return kept_under(6, *FLOWN)
 
 
 def needs(*packages: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kept import DEQMPC, ROOT, kept_under, once
+from kept import DEQMPC, FLOWN, ROOT, kept_under, once
 
 from deqmpc.session.faults import FAULTS
 
@@ -20,7 +20,7 @@ POLICY = "models/crazyflie-deqmpc-deq"
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
-    return kept_under(6, "src", "models", "config")
+    return kept_under(6, *FLOWN)
 
 
 @pytest.fixture(scope="session")

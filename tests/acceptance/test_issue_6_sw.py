@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from calm import in_calm
-from kept import ROOT, kept_under, once
+from kept import FLOWN, ROOT, kept_under, once
 from swap_flight import EMPTY, fly, variants
 
 from deqmpc_core.bundle import find_bundle
@@ -24,7 +24,7 @@ SWAPS = 10
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
-    return kept_under(6, "src", "models")
+    return kept_under(6, *FLOWN)
 
 
 def ten() -> list[str]:

@@ -156,8 +156,8 @@ def ros2(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
     if words[:2] == ["launch", "deqmpc"]:
         assert {w.partition(":=")[0] for w in words[3:]} <= launch_arguments(words[2]), words
     elif words[:2] in (["service", "call"], ["topic", "pub"]):
-        kind, filling = [w for w in words[2:] if not w.startswith("-")][1:3] + [""] * (len(words) < 5)
-        message(kind, filling)
+        at = next(k for k, word in enumerate(words) if re.search("/(msg|srv)/", word))
+        message(words[at], "".join(words[at + 1 : at + 2]))
     else:
         pytest.fail(f"'ros2 {words[0]}': say in NOT_TRIED why it is not tried")
 
