@@ -19,6 +19,7 @@ UPRIGHT = 0.2  # rad off upright at the end; the facts say "upright" without a n
 _REWARD_WEIGHT = (10.0,) * 6 + (80.0,) + (1.0,) * 7
 GOAL = (0.0,) * POLE + (math.pi,) + (0.0,) * 7
 _TILT = math.radians(45.0)
+_REACHES = (0.1, 0.3, 1.0)
 DEVIATION = 0.1545075  # total thrust 0.7 to 1.3 times the weight
 EXPERT = ExpertNumbers(
     60, (0.1,) * 14, (1.0,) * 4, 0.05, method="interior_point", reward_weight=10.0,
@@ -30,11 +31,14 @@ EXPERT = ExpertNumbers(
 class QuadrotorPoleTask(Task):
     """The task's rules; numbers in `Task`."""
 
+    def start(self, seed: int, episode: int) -> NDArray[np.float64]:
+        """See `anywhere`."""
+        return anywhere(np.random.default_rng((seed, episode)))
+
     def spread_start(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Within 5 m, Euler angles within 45 degrees, the pole anywhere, every rate within 1 m/s or rad/s."""
-        place, attitude = rng.uniform(-5.0, 5.0, 3), random_attitude(rng, _TILT)
-        pole = rng.uniform(0.0, 2.0 * np.pi)
-        return np.concatenate([place, attitude, [pole], rng.uniform(-1.0, 1.0, 7)])
+        """`anywhere`, or at a tenth or three tenths of that distance from the goal in every coordinate, as in
+        flight."""
+        return np.array(GOAL) + rng.choice(_REACHES) * (anywhere(rng) - np.array(GOAL))
 
     def reward(self, x: Tensor, u: Tensor | None = None) -> Tensor:
         """`bounded_reward` with Q = [10]*6 + [80] + [1]*7 about the upright pole at the origin."""
@@ -44,6 +48,13 @@ class QuadrotorPoleTask(Task):
         """At the end, at most `goal_tolerance` from the goal with the pole at most 0.2 rad off upright."""
         error = self.error(states[:, -1])
         return (error[:, :3].norm(dim=-1) <= self.goal_tolerance) & (error[:, POLE].abs() <= UPRIGHT)
+
+
+def anywhere(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A start (14,): within 5 m, Euler angles within 45 degrees, any pole angle, rates within 1 (SI)."""
+    place, attitude = rng.uniform(-5.0, 5.0, 3), random_attitude(rng, _TILT)
+    pole = rng.uniform(0.0, 2.0 * np.pi)
+    return np.concatenate([place, attitude, [pole], rng.uniform(-1.0, 1.0, 7)])
 
 
 PoleTask = TypeVar("PoleTask", bound=QuadrotorPoleTask)

@@ -1,17 +1,17 @@
-"""qpole amid 40 fixed spheres (paper A.7, Figure 5).
+"""qpole amid 40 fixed spheres (paper A.6.3, Figure 5).
 
 The published layout may not be copied; ours has its character: 40 centres uniform in [-4.9, 4.9]^3, at least
 1.3 m from the goal. `load_task("qpole_obs", layout="obstacles40.npz")` takes the published one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deqmpc_core.tasks.obstacles import LAYOUTS, clear_of, keep_out, read_layout, uniform_layout
-from deqmpc_core.tasks.qpole import DEVIATION, EXPERT, GOAL, QuadrotorPoleTask, flying_pole
+from deqmpc_core.tasks.qpole import DEVIATION, EXPERT, GOAL, QuadrotorPoleTask, anywhere, flying_pole
 from deqmpc_core.types import Spheres
 
 COUNT, REACH, CLEAR = 40, 4.9, 1.3  # spheres, half the layout's edge [m], distance to the goal [m]
@@ -31,16 +31,23 @@ class QpoleObsTask(QuadrotorPoleTask):
 
     def start(self, seed: int, episode: int) -> NDArray[np.float64]:
         """qpole's start, redrawn while it lies in a sphere of this episode."""
-        return self.spread_start(np.random.default_rng((seed, episode)), self.obstacles(seed, episode))
+        rng = np.random.default_rng((seed, episode))
+        return self._clear(lambda: anywhere(rng), self.obstacles(seed, episode))
 
     def spread_start(
         self, rng: np.random.Generator, centers: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """qpole's start (14,), redrawn while it lies in a sphere of centers (k, 3), by default the task's."""
+        """qpole's, redrawn while it lies in a sphere of centers (k, 3), by default the task's."""
         assert self.spheres is not None
-        centers = self.spheres.center.numpy() if centers is None else centers
+        draw = super().spread_start
+        return self._clear(lambda: draw(rng), self.spheres.center.numpy() if centers is None else centers)
+
+    def _clear(
+        self, draw: Callable[[], NDArray[np.float64]], centers: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        assert self.spheres is not None
         while True:
-            x = super().spread_start(rng)
+            x = draw()
             if clear_of(centers, x[:3], float(self.spheres.radius)):
                 return x
 
