@@ -149,7 +149,7 @@ def solve_infos(bag: Path) -> list[tuple[float, Any]]:
 
 def is_calm(at: float, stolen: list[tuple[float, float]]) -> bool:
     """Whether the two looks around that time, and the one after, saw nobody take anything."""
-    k = bisect_left(stolen, (at, 0.0))
+    k = bisect_left(stolen, at, key=lambda look: look[0])
     return all(share <= CALM for _, share in stolen[max(k - 1, 0) : k + 2])
 
 

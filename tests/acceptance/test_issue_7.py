@@ -44,7 +44,7 @@ def jobs(kept: Path) -> list[Job]:
     if not (data / "info.json").exists():
         words = ["--task", "crazyflie", "--episodes", "30", "--steps", "15", "--spread-episodes", "0"]
         deqmpc("data", "generate", *words, "--policy", "straight-line", "--out", str(data))
-    small = Overrides(rounds=3, steps=60, batch=16, hidden=16, validate_every=20, checkpoint_every=5)
+    small = Overrides(rounds=3, steps=200, batch=16, hidden=16, validate_every=20, checkpoint_every=5)
     plan = Plan(replace(scale_of("smoke"), overrides=small, grid=(1e-3,)), kept / "data")
     variants = ("deqmpc-deq", "deqmpc-nn", "diffmpc-deq", "diffmpc-nn")
     return [plan.training("crazyflie", variant, split) for split in range(6) for variant in variants]

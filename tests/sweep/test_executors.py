@@ -44,10 +44,12 @@ def test_a_machine_of_its_own_and_no_more_memory_than_there_is(tmp_path: Path) -
     large = [Job(f"large {n}", "fake_jobs:wait", {"n": n}, resources=Resources(1, 2.5)) for n in (1, 2)]
     try:
         run([large[0], alone, large[1]], store, executor)
-        with pytest.raises(ConfigError, match="needs 3 cores"):
-            executor.start(Job("wide", "fake_jobs:wait", {}, resources=Resources(3)), tmp_path)
-        with pytest.raises(ConfigError, match="needs a GPU"):
-            executor.start(Job("gpu", "fake_jobs:wait", {}, resources=Resources(1, 1.0, 0.5)), tmp_path)
+        small = Job("small", "fake_jobs:wait", {"n": 3})
+        for name, need in {"needs 5 GiB": Resources(1, 5.0), "needs a GPU": Resources(1, 1.0, 0.5)}.items():
+            with pytest.raises(ConfigError, match=name):
+                run([small, Job("large", "fake_jobs:wait", {"n": 4}, resources=need)], store, executor)
+        assert not store.done(small)  # refused before anything begins
+        run([Job("wide", "fake_jobs:wait", {"n": 5}, resources=Resources(3))], store, executor)  # takes all
     finally:
         executor.stop()
     spans = sorted((store.result(j)["begun"], store.result(j)["ended"]) for j in (alone, *large))
@@ -71,8 +73,8 @@ def test_a_ray_cluster_gives_the_local_bytes(tmp_path: Path) -> None:
         run(jobs, there, cluster)
         assert bytes_of(here, calm) == bytes_of(there, calm)
         assert run(jobs, there, cluster).computed == []
-        with pytest.raises(ConfigError, match="no machine of the cluster has 99 cores"):
-            cluster.start(Job("wide", "fake_jobs:wait", {}, resources=Resources(99)), tmp_path)
+        with pytest.raises(ConfigError, match="no machine of the cluster has 1 cores, 1.5 GiB and 9 GPUs"):
+            cluster.check(Job("large", "fake_jobs:wait", {}, resources=Resources(gpus=9.0)))
     finally:
         local.stop()
         cluster.stop()

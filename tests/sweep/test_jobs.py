@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deqmpc_core.errors import ConfigError, JobError
-from deqmpc_train.sweep import Board, Ended, Job, Resources, Store, closure, run
+from deqmpc_train.sweep import SCRATCH, Board, Ended, Job, Resources, Store, closure, run
 from deqmpc_train.sweep.work import attempt
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -27,6 +27,9 @@ class Inline:
     def __init__(self) -> None:
         self.waiting: list[tuple[Job, Path]] = []
         self.stopped = False
+
+    def check(self, job: Job) -> None:
+        """There is room for all."""
 
     def start(self, job: Job, root: Path) -> bool:
         self.waiting.append((job, root))
@@ -93,6 +96,16 @@ def test_what_fails_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
     assert "bad: ValueError: it is meant to" in str(told.value) and "after: needs 'bad'" in str(told.value)
     assert "it is meant to" in store.error(bad).read_text() and not executor.stopped
     assert not store.done(after) and len(list(tmp_path.glob("add-*"))) == 2
+
+
+def test_a_job_killed_behind_its_result_is_not_done_again(tmp_path: Path) -> None:
+    store, job = Store(tmp_path), Job("bad", "fake_jobs:fail", {})
+    (store.part(job) / SCRATCH / "last").mkdir(parents=True)
+    (store.part(job) / "result.json").write_text('{"it": 1}')
+    (store.part(job) / "clock.json").write_text('{"cpu_seconds": 1.0, "wall_seconds": 2.0}')
+    assert run([job], store, Inline()).computed == [job.key]
+    assert store.result(job) == {"it": 1} and not (store.place(job) / SCRATCH).exists()
+    assert not store.part(job).exists()
 
 
 def test_a_function_that_is_not_there_and_resources_that_make_no_sense(tmp_path: Path) -> None:

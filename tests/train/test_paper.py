@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deqmpc_core.errors import UnknownNameError
+from deqmpc_core.errors import JobError, TrainingError, UnknownNameError
 from deqmpc_core.policies import make_policy
 from deqmpc_core.tasks import load_task
 from deqmpc_train.config import Overrides
@@ -20,19 +20,21 @@ from deqmpc_train.data import Windows, load_episodes
 from deqmpc_train.eval.iterations import window_errors
 from deqmpc_train.eval.residuals import NAMES
 from deqmpc_train.held_out import held_out_errors
-from deqmpc_train.paper import fig8, fig10, measured, plot
+from deqmpc_train.paper import fig8, fig10, make, measured, plot
 from deqmpc_train.paper.catalogue import FIGURES
 from deqmpc_train.paper.jobs import Plan
 from deqmpc_train.paper.measured import mean, stacked
 from deqmpc_train.paper.options import figures_of
+from deqmpc_train.paper.page import BANNER
 from deqmpc_train.paper.publish import index, jobs_of, publish
-from deqmpc_train.paper.rule import Verdict, judged, newcombe, part, together, wilson
+from deqmpc_train.paper.rule import Verdict, judged, newcombe, part, student, together, wilson
 from deqmpc_train.paper.scale import scale_of
-from deqmpc_train.paper.statistics import instability, over_trainings
+from deqmpc_train.paper.statistics import ABOVE, UNSTABLE, difference, instability, over_trainings
 from deqmpc_train.paper.take_over import take_over
 from deqmpc_train.sweep import Ended, Job, Store, run
 from deqmpc_train.sweep.work import attempt
 from deqmpc_train.tuned import BUDGETS, tuned
+from deqmpc_train.verbs import paper as paper_verb
 from deqmpc_train.verbs import train as train_verb
 
 TINY = Overrides(steps=4, rounds=3, batch=4, hidden=8, validate_every=2)
@@ -46,6 +48,9 @@ class Inline:
 
     def __init__(self) -> None:
         self.waiting: list[tuple[Job, Path]] = []
+
+    def check(self, job: Job) -> None:
+        """There is room for all."""
 
     def start(self, job: Job, root: Path) -> bool:
         self.waiting.append((job, root))
@@ -140,6 +145,9 @@ class Made:
     def seconds(self, job: Job) -> tuple[float, float]:
         return 36.0, 36.0
 
+    def code(self, job: Job) -> str:
+        return job.kind  # as many states of the code as kinds
+
     def result(self, job: Job) -> dict[str, Any]:
         if self.broken and self.broken in job.name and job.kind != "train":
             return {"missing": "step 3: loss is not finite"}
@@ -155,8 +163,12 @@ class Made:
             for i in (1, 2, 3)
         ]
         made: dict[str, dict[str, Any]] = {
-            "flight": {"returns": values, "expert": [1.0] * 6, "failed": [False] * 6},
-            "simulation": {"returns": values, "expert": [1.0] * 6, "failed": [True] + [False] * 5},
+            "flight": {
+                "returns": values, "expert": [1.0] * 6, "failed": [False] * 6, "success": [True] * 6,
+            },
+            "simulation": {
+                "returns": values, "expert": [1.0] * 6, "failed": [True] + [False] * 5, "success": [True] * 6,
+            },
             "errors": {"windows": [2.0] * 6, "error": values, "iterations": [values] * 12},
             "train": {"curve": curve, "validation_error": min(values), "stopped": None},
             "residuals": {"rounds": rounds, "last": dict.fromkeys(NAMES, [1e-4] * 9)},
@@ -170,12 +182,17 @@ def test_every_figure_is_drawn_and_judged(name: str, tmp_path: Path, monkeypatch
     monkeypatch.setattr(plot, "_DPI", 40)
     monkeypatch.setattr(measured, "RESAMPLES", 200)
     store: Any = Made()
-    told = publish(FIGURES[name], Plan(scale_of("smoke")), store, tmp_path, f"deqmpc paper {name}")
+    smoke = publish(FIGURES[name], Plan(scale_of("smoke")), store, tmp_path, f"deqmpc paper {name}")
+    assert {c["verdict"] for c in smoke["claims"]} == {"too noisy to say"}
+    assert BANNER in (tmp_path / f"{name}.md").read_text()
+    told = publish(FIGURES[name], Plan(scale_of("laptop")), store, tmp_path, f"deqmpc paper {name}")
     assert len(told["claims"]) == len(FIGURES[name].claims) and all(c["parts"] for c in told["claims"])
+    page = (tmp_path / f"{name}.md").read_text()
+    assert BANNER not in page and "states of the code" in page and "nan" not in page
     assert json.loads((tmp_path / f"{name}.json").read_text()) == told
     monkeypatch.setattr(plot, "save", lambda *_: None)
     store.broken = "diffmpc-deq"
-    broken = publish(FIGURES[name], Plan(scale_of("smoke")), store, tmp_path, "again")
+    broken = publish(FIGURES[name], Plan(scale_of("laptop")), store, tmp_path, "again")
     if name not in ("fig6", "fig7", "convergence"):
         assert "did not train" in (tmp_path / f"{name}.md").read_text()
         assert any(
@@ -183,6 +200,50 @@ def test_every_figure_is_drawn_and_judged(name: str, tmp_path: Path, monkeypatch
             for c in broken["claims"]
             for p in c["parts"]
         )
+
+
+def test_what_is_whole_is_drawn_though_another_figure_s_job_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise JobError("1 of 9 jobs failed")
+
+    class Half(Made):
+        def done(self, job: Job) -> bool:
+            return "diffmpc" not in job.name
+
+    monkeypatch.setattr(paper_verb, "compute", fail)
+    monkeypatch.setattr(paper_verb, "Store", lambda _: Half())
+    assert paper_verb.main(["convergence", "fig8", "--budget", "smoke", "--out", str(tmp_path)]) == 1
+    assert {file.stem for file in tmp_path.glob("*.png")} == {"convergence"}
+
+
+def test_a_grid_of_which_no_rate_trains_is_a_result(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TrainingError("no learning rate of 0.001 trains; try lower ones")
+
+    monkeypatch.setattr(make, "tune", fail)
+    plan, store = tiny_plan(data), Store(tmp_path / "store")
+    job = plan.errors(plan.training("crazyflie", "nn"))
+    run([job], store, Inline())
+    assert store.result(job) == {"missing": "no learning rate of 0.001 trains"}
+
+
+def test_returns_of_another_sign_than_the_expert_s_are_compared_as_they_are() -> None:
+    def told(level: float, done: bool) -> list[dict[str, Any]]:
+        values = [level + 0.01 * i for i in range(9)]
+        return [{"returns": values, "expert": [2.0] * 9, "success": [done] * 9, "failed": [False] * 9}]
+
+    assert math.isnan(measured.returns(None, told(-3.0, True)).value)
+    good, bad = measured.gains(None, told(1.0, True)), measured.gains(None, told(-3.0, False))
+    assert good.value == pytest.approx(0.52) and bad.value == pytest.approx(-1.48)
+    assert difference("it", good, bad, ABOVE).verdict is Verdict.AGREES
+    worse = measured.gains(None, told(-9.0, False))
+    assert difference("it", bad, worse, ABOVE).verdict is Verdict.NOISY  # neither ever succeeds
+    costs = measured.gains(None, [{**told(-3.0, True)[0], "expert": [-2.0] * 9}])
+    assert costs.value == pytest.approx(-1.48)
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
@@ -193,7 +254,7 @@ def test_figures_share_their_trainings_and_their_learning_rates(budget: str) -> 
     assert all(found[name] <= found["fig2"] for name in found)
     rates = {
         n.key for name in FIGURES for j in jobs_of([FIGURES[name]], plan)
-        for t in [j.needs.get("training", j)] for n in [t.needs["rate"]]
+        for t in [j.needs.get("training", j)] if "pilot" not in j.config for n in [t.needs["rate"]]
     }  # fmt: skip
     assert len(rates) == 7 * 4 + 2  # four variants of seven tasks, and two without MPC
     with pytest.raises(UnknownNameError, match="did you mean 'fig10'"):
@@ -240,6 +301,10 @@ def test_intervals_are_paired_and_small_samples_say_nothing() -> None:
     assert wilson(0, 200) == pytest.approx((0.0, 0.01885), abs=1e-4)
     assert wilson(1, 3) == pytest.approx((0.0615, 0.7923), abs=1e-4)
     assert newcombe(wilson(0, 200), 0.0, wilson(0, 200), 0.0) == pytest.approx((-0.01885, 0.01885), abs=1e-4)
-    assert instability([{"error": e} for e in (3.0, 1.0, 2.5, 0.5)]) == 2.5
+    curve = [{"error": e} for e in (3.0, 1.0, 2.5, 0.5)]
+    assert instability({"curve": curve, "stopped": None}) == 2.5
+    assert instability({"curve": curve, "stopped": "step 9: loss is not finite"}) == UNSTABLE
+    assert student([1.0, 2.0, 3.0]) == pytest.approx((2.0 - 2.484, 2.0 + 2.484), abs=1e-3)
     assert over_trainings("it", [1.0, 2.0], (0.0, 9.0)).verdict is Verdict.NOISY
-    assert over_trainings("it", [1.0, 2.0, 3.0], (0.0, 9.0)).verdict is Verdict.AGREES
+    assert over_trainings("it", [1.0, 2.0, 3.0], (0.0, 9.0)).verdict is Verdict.NOISY
+    assert over_trainings("it", [1.0, 1.2, 1.1], (0.0, 9.0)).verdict is Verdict.AGREES

@@ -86,8 +86,12 @@ class Run(NamedTuple):
     def config(self) -> TrainConfig:
         """The run's options, its learning rate apart."""
         plan = self.plan
-        overrides = replace(plan.overrides, split=self.split)
-        return tuned(plan.task, self.variant, plan.budget, overrides, plan.task_options)
+        return tuned(plan.task, self.variant, plan.budget, self._overrides(), plan.task_options)
+
+    def _overrides(self) -> Overrides:
+        """Another split is another training too: its seed, unless one is asked for, is the split's number."""
+        seed = self.plan.overrides.seed
+        return replace(self.plan.overrides, split=self.split, seed=self.split if seed is None else seed)
 
     def finished(self) -> bool:
         """Whether the bundle is there; ConfigError where it was trained with other options."""
@@ -115,7 +119,7 @@ class Run(NamedTuple):
             words += ["--option", *(f"{k}={json.dumps(v)}" for k, v in plan.task_options.items())]
         if has_checkpoint(self.run_dir / "last"):
             words.append("--resume")
-        return words + _words(replace(plan.overrides, split=self.split))
+        return words + _words(self._overrides())
 
     def steps(self) -> tuple[int, int]:
         """Done so far, and of how many, the choice of the learning rate included."""

@@ -24,6 +24,8 @@ from deqmpc_train.parallel import Group
 from deqmpc_train.trainer import StepReport, Trainer, Validation
 from deqmpc_train.tune import Choice, tune
 
+_OF_DATA = ("episodes", "seed", "start_seed", "expert", "policy_sha256", "task_options", "dt")
+
 
 @dataclass(frozen=True)
 class Places:
@@ -120,7 +122,7 @@ def run(trainer: Trainer, monitor: Watcher | None = None) -> None:
 def training_results(trainer: Trainer, data: Path, choice: Choice | None = None) -> dict[str, Any]:
     """What eval.json says of the training: data, figures, time, the learning rates tried."""
     info = read_info(data)
-    kept = {k: info[k] for k in ("episodes", "seed", "start_seed", "expert", "dt") if k in info}
+    kept = {k: info[k] for k in _OF_DATA if k in info}
     results = {
         "validation_error": trainer.best_error, "steps": trainer.step, "windows": len(trainer.windows),
         "seconds": round(trainer.seconds, 1), "processes": trainer.group.size,

@@ -57,10 +57,17 @@ def _digest(task: Task, starts: Starts) -> str:
                 found.update((bundle / name).read_bytes())
     except BundleError:
         pass  # an expert that is numbers alone, which the sources hold
-    for field in fields(task):
-        found.update(f"{field.name}={_plain(getattr(task, field.name))};".encode())
+    found.update(task_digest(task).encode())
     found.update(f"{_plain(starts.x)} {_plain(starts.centers)}".encode())
     return found.hexdigest()[:16]
+
+
+def task_digest(task: Task) -> str:
+    """SHA-256 over a task's numbers: its interval, horizon, limits, weights, goal, spheres."""
+    found = hashlib.sha256()
+    for field in fields(task):
+        found.update(f"{field.name}={_plain(getattr(task, field.name))};".encode())
+    return found.hexdigest()
 
 
 def _written(rules: Any) -> bytes:

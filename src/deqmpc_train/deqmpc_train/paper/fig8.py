@@ -1,8 +1,9 @@
 """Figure 8: return against the iterations a warm tick may spend."""
 
 from deqmpc_train.paper.figure import FOUR, Axis, Cell, Claim, Figure, Grid, Results
+from deqmpc_train.paper.flown import return_table
 from deqmpc_train.paper.jobs import Plan
-from deqmpc_train.paper.measured import returns
+from deqmpc_train.paper.measured import gains, returns
 from deqmpc_train.paper.rule import Finding, together
 from deqmpc_train.paper.statistics import ABOVE, BELOW, growing, lead
 
@@ -34,4 +35,5 @@ FIGURE = Figure(
         Claim("DEQ-MPC's lead over Diff-MPC widens as iterations get fewer", "5.2.3", growing(BELOW)),
         Claim("with one iteration DEQ-MPC returns more", "5.2.3", ahead),
     ),
+    tables=return_table, compare=gains,
 )  # fmt: skip

@@ -37,12 +37,15 @@ class Axis(NamedTuple):
 
 
 class Results:
-    """A figure's results: `found` by cell as the jobs left them, `measured` as the figure reads them."""
+    """A figure's results: `found` by cell as the jobs left them, `measured` as the figure shows them,
+    `compared` as its claims read them."""
 
     def __init__(self, figure: "Figure", grid: Grid, store: Store) -> None:
         self.figure = figure
         self.found = {cell: [store.result(job) for job in jobs] for cell, jobs in grid.items()}
         self.measured = {cell: figure.measure(cell, found) for cell, found in self.found.items()}
+        compare = figure.compare
+        self.compared = compare and {cell: compare(cell, found) for cell, found in self.found.items()}
 
     @property
     def tasks(self) -> list[str]:
@@ -60,9 +63,10 @@ class Results:
         return sorted({cell.x for cell in self.found})
 
     def of(self, variant: str, x: float | None = None, task: str | None = None) -> Measured:
-        """A cell's figure; without x or task those of the first cell."""
+        """A cell's figure as claims read it; without x or task those of the first cell."""
         first = next(iter(self.found))
-        return self.measured[Cell(task or first.task, variant, first.x if x is None else x)]
+        cell = Cell(task or first.task, variant, first.x if x is None else x)
+        return (self.compared or self.measured)[cell]
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Figure:
     """name: as on the command line. title, and caption: what is shown, and how it was made where the paper
     leaves that open. x, y: the axes. grid: its jobs. measure: a point's figure, from its jobs' results.
     claims: of the paper. draw: onto a canvas; by default lines over x, a colour a variant. tables: further
-    lines of markdown. pooled: the jobs of a point are blocks of one policy's flights, not splits."""
+    lines of markdown. pooled: the jobs of a point are blocks of one policy's flights, not splits. compare: a
+    point's figure as claims read it, where that is another than the one shown."""
 
     name: str
     title: str
@@ -92,3 +97,4 @@ class Figure:
     draw: Callable[[Results, Canvas], None] | None = None
     tables: Callable[[Results], list[str]] | None = None
     pooled: bool = False
+    compare: Callable[[Cell, Sequence[dict[str, Any]]], Measured] | None = None

@@ -12,6 +12,7 @@ from deqmpc_core.tasks import load_task
 from deqmpc_train.config import Overrides
 from deqmpc_train.data import DataConfig, read_info
 from deqmpc_train.data.generation import policy_hash
+from deqmpc_train.eval.expert import task_digest
 from deqmpc_train.paper.scale import Scale
 from deqmpc_train.sweep import Job, Resources
 from deqmpc_train.sweep.job import canonical
@@ -19,6 +20,7 @@ from deqmpc_train.tuned import Budget, tuned
 
 _MAKE, _JUDGE = "deqmpc_train.paper.make", "deqmpc_train.paper.judge"
 _OF_DATA = ("obstacle_radius", "obstacle_speed", "layout")  # task options that change how an expert flies
+_EXACT = {"tolerance": 1e-4, "evaluations": 50}  # of the equilibrium network's search
 _NONE: Mapping[str, Any] = {}
 NO_OVERRIDES = Overrides()
 
@@ -35,18 +37,20 @@ class Plan:
 
     def data_set(self, task: str, options: Mapping[str, Any] = _NONE) -> Job:
         """The given data set of a task, whatever its options, else one flown by the expert amid the same
-        spheres."""
+        spheres; its config has every number, so that new defaults make another one."""
         given = None if self.data is None else self.data / task
         if given is not None and (given / "info.json").is_file():
             config = {"task": task, "sha256": _files_hash(given)}
             return Job(f"data {task}", f"{_MAKE}:given", config, hints={"from": str(given.resolve())}, work=2)
         scale, kept = self.scale, {k: v for k, v in options.items() if k in _OF_DATA}
         words = tuple(f"{name}={value}" for name, value in sorted(kept.items()))
-        recipe = DataConfig(task, scale.data_episodes, scale.data_steps, spread_episodes=0, option=words)
-        if scale.data_episodes is None:
-            recipe = replace(recipe, spread_episodes=None)
-        config = {**asdict(recipe), "policy_sha256": _expert_hash(task, canonical(kept))}
-        return Job(_name("data", task, kept), f"{_MAKE}:data", config, work=5)
+        small = scale.data_episodes is not None
+        asked = DataConfig(
+            task, scale.data_episodes, scale.data_steps, spread_episodes=0 if small else None, option=words
+        )
+        full = asked.complete(load_task(task, **kept)).config
+        config = {**asdict(full), **_who(task, kept)}
+        return Job(_name("data", task, kept), f"{_MAKE}:data", config, work=5 if small else 1000)
 
     def part_of(self, data: Job, share: float) -> Job:
         """A data set of the first `share` of another's training episodes; its held-out tenth stays unseen."""
@@ -67,8 +71,8 @@ class Plan:
         self, task: str, variant: str, split: int = 0, overrides: Overrides = NO_OVERRIDES,
         options: Mapping[str, Any] = _NONE, data: Job | None = None,
     ) -> Job:  # fmt: skip
-        """A policy as `deqmpc compare` trains it."""
-        config = self._config(task, variant, replace(overrides, split=split), options)
+        """A policy as `deqmpc compare` trains it: another split has another seed too."""
+        config = self._config(task, variant, replace(overrides, split=split, seed=split), options)
         changed = {k: v for k, v in asdict(overrides).items() if v is not None} | dict(options)
         label = _name(f"{task} {variant}" + (f" split {split}" if split else ""), "", changed)
         needs = {"data": data or self.data_set(task, options), "rate": self.rate(task, variant)}
@@ -100,10 +104,11 @@ class Plan:
         return Job(name, f"{_JUDGE}:errors", {"windows": self.scale.windows}, needs, work=2)
 
     def residuals(self, training: Job) -> Job:
-        """Residuals by round on the held-out tenth (A.2)."""
+        """Residuals by round on the held-out tenth (A.2), with the network's fixed points solved so far
+        that they can be below what is claimed of them."""
         needs = {"training": training, "data": training.needs["data"]}
         name = training.name.replace("train", "residuals", 1)
-        return Job(name, f"{_JUDGE}:residuals", {"states": self.scale.windows}, needs, work=2)
+        return Job(name, f"{_JUDGE}:residuals", {"states": self.scale.windows, **_EXACT}, needs, work=2)
 
     def times(self, training: Job) -> Job:
         """Milliseconds a step, on a machine that does nothing else."""
@@ -113,12 +118,24 @@ class Plan:
 
     def simulation(self, training: Job, block: int) -> Job:
         """Flights of the simulated Crazyflie stack, those of one seed."""
-        scale = self.scale
-        config = {"episodes": min(scale.block, scale.flights), "seed": block, "steps": scale.flight_steps}
         name = training.name.replace("train", "sim", 1) + f" block {block}"
-        return Job(
-            name, f"{_JUDGE}:simulation", config, {"training": training}, resources=Resources(1, 3.0), work=30
-        )
+        return self._simulation(name, block, {"training": training})
+
+    def piloted(self, task: str, pilot: str, block: int) -> Job:
+        """The same flown by a policy that needs no training."""
+        return self._simulation(f"sim {task} {pilot} block {block}", block, {}, {"pilot": pilot})
+
+    def _simulation(
+        self, name: str, block: int, needs: Mapping[str, Job], more: Mapping[str, str] = _NONE
+    ) -> Job:
+        scale = self.scale
+        config = {
+            "episodes": min(scale.block, scale.flights), "seed": block, "steps": scale.flight_steps,
+            **_who("crazyflie", {}), **more,
+        }  # fmt: skip
+        whole = Resources(2, 3.0)  # simulator, policy and commander are processes
+        seconds = 20.0 * config["episodes"]
+        return Job(name, f"{_JUDGE}:simulation", config, needs, resources=whole, work=seconds)
 
     def _config(
         self, task: str, variant: str, overrides: Overrides, options: Mapping[str, Any]
@@ -129,17 +146,15 @@ class Plan:
         chosen = Overrides(**(given | asked))
         config = json.loads(_tuned(task, variant, self.scale.budget, chosen, canonical(options)))
         del config["learning_rate"]
-        return {"train": config} | ({} if self.device == "cpu" else {"device": self.device})
+        numbers = {"task_sha256": _numbers(task, canonical(options))}
+        return {"train": config, **numbers} | ({} if self.device == "cpu" else {"device": self.device})
 
     def _starts(self, task: str, options: Mapping[str, Any]) -> dict[str, Any]:
         scale = self.scale
         return {
-            "task": task,
-            "options": dict(options),
-            "episodes": scale.episodes,
-            "steps": scale.steps,
-            "seed": 0,
-        }
+            "task": task, "options": dict(options), "episodes": scale.episodes, "steps": scale.steps,
+            "seed": 0, **_who(task, options),
+        }  # fmt: skip
 
     def _resources(self) -> Resources:
         return Resources(1, 2.0, self.gpus)
@@ -150,9 +165,20 @@ def _tuned(task: str, variant: str, budget: Budget, overrides: Overrides, option
     return json.dumps(tuned(task, variant, budget, overrides, json.loads(options)).to_json())
 
 
+def _who(task: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """The numbers of a task, and its expert."""
+    words = canonical(options)
+    return {"task_sha256": _numbers(task, words), "policy_sha256": _expert_hash(task, words)}
+
+
 @lru_cache(maxsize=256)
 def _expert_hash(task: str, options: str) -> str:
     return policy_hash("expert", load_task(task, **json.loads(options)))
+
+
+@lru_cache(maxsize=256)
+def _numbers(task: str, options: str) -> str:
+    return task_digest(load_task(task, **json.loads(options)))
 
 
 def _task_of(training: Job) -> tuple[str, dict[str, Any]]:

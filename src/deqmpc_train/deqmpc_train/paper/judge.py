@@ -1,6 +1,7 @@
 """What judges policies, as jobs: flights, held-out errors, residuals, times, the simulated Crazyflie."""
 
 import ctypes
+import os
 import shutil
 import signal
 import subprocess
@@ -14,12 +15,13 @@ import numpy as np
 from deqmpc_core.bundle import load_policy
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.files import read_json
+from deqmpc_core.nets import EquilibriumNetwork
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import Windows, load_episodes
 from deqmpc_train.eval.expert import expert_returns
-from deqmpc_train.eval.flights import Starts, fly, seeded_starts, step_times
+from deqmpc_train.eval.flights import Starts, fly, seeded_starts, step_times, success
 from deqmpc_train.eval.iterations import window_errors
 from deqmpc_train.eval.residuals import held_out_residuals
 from deqmpc_train.eval.results import failed_flags
@@ -43,7 +45,7 @@ def flight(work: Work) -> dict[str, Any]:
     flown = fly(_policy(work, task), _starts(work, task), work.config["iterations"], work.config["cold"])
     return {
         "returns": flown.returns.tolist(), "expert": work.found("expert")["returns"],
-        "failed": failed_flags(flown.rollout).tolist(),
+        "failed": failed_flags(flown.rollout).tolist(), "success": success(task, flown.rollout),
     }  # fmt: skip
 
 
@@ -57,6 +59,8 @@ def errors(work: Work) -> dict[str, Any]:
     windows = Windows(held_out, config.window, task.system, task=None if task.fixed_layout else task)
     index = np.array(windows.spread(work.config["windows"]))
     found = window_errors(policy, windows.take(index), config)
+    if not np.isfinite(found.error).all():
+        return {"missing": "its held-out errors are not finite"}
     rows = windows.starts[index].numpy()
     episode = np.searchsorted(held_out.bounds, rows, side="right") - 1
 
@@ -73,8 +77,11 @@ def residuals(work: Work) -> dict[str, Any]:
     """Residuals by round, and whether all of them are small at the last, by held-out state."""
     if (missing := _missing(work)) is not None:
         return missing
-    place = str(work.needs["training"] / POLICY)
-    found = held_out_residuals(place, _policy(work), work.needs["data"] / DATA, work.config["states"])
+    place, policy, config = str(work.needs["training"] / POLICY), _policy(work), work.config
+    if isinstance(policy.network, EquilibriumNetwork):
+        exact = {k: config[k] for k in ("tolerance", "evaluations")}
+        policy.network.config = replace(policy.network.config, **exact)
+    found = held_out_residuals(place, policy, work.needs["data"] / DATA, config["states"])
     last = {name: values[-1].tolist() for name, values in found._asdict().items()}
     return {"rounds": found.to_json(), "last": last}
 
@@ -94,20 +101,23 @@ def times(work: Work) -> dict[str, Any]:
 
 def simulation(work: Work) -> dict[str, Any]:
     """Flights of the simulated stack in lock-step: `deqmpc sim`, in processes of its own."""
-    if (missing := _missing(work)) is not None:
+    pilot = work.config.get("pilot")
+    if pilot is None and (missing := _missing(work)) is not None:
         return missing
     out, config = work.place / "sim.json", work.config
     words = [
-        sys.executable, "-m", "deqmpc", "sim", "--policy", str(work.needs["training"] / POLICY), "--speed",
-        "max", "--episodes", str(config["episodes"]), "--seed", str(config["seed"]), "--steps",
+        sys.executable, "-m", "deqmpc", "sim", "--policy", pilot or str(work.needs["training"] / POLICY),
+        "--speed", "max", "--episodes", str(config["episodes"]), "--seed", str(config["seed"]), "--steps",
         str(config["steps"]), "--no-record", "--no-baselines", "--json", str(out), "--runs-dir",
         str(work.place / "runs"),
     ]  # fmt: skip
     out.unlink(missing_ok=True)
+    alone = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}  # each takes a free one
     with (work.place / "sim.log").open("ab") as log:
         done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_end_with_worker
-        )
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=alone,
+            preexec_fn=_end_with_worker,
+        )  # fmt: skip
     shutil.rmtree(work.place / "runs", ignore_errors=True)
     if done.returncode or not out.is_file():
         raise ConfigError(f"deqmpc sim ended with status {done.returncode}; see '{work.place / 'sim.log'}'")
@@ -118,6 +128,7 @@ def simulation(work: Work) -> dict[str, Any]:
         "returns": [e["return"] or 0.0 for e in episodes],  # none where an episode broke off, a failure
         "expert": [e["expert_return"] for e in episodes],
         "failed": [e["failure"] is not None for e in episodes], "failures": [e["failure"] for e in episodes],
+        "success": [bool(e["success"]) for e in episodes],
     }  # fmt: skip
 
 

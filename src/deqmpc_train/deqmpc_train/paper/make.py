@@ -16,12 +16,12 @@ from deqmpc_train.card import model_card
 from deqmpc_train.checkpoint import has_checkpoint
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import DataConfig, Episodes, generate, load_episodes, read_info, write_data_set
-from deqmpc_train.sweep import Work
+from deqmpc_train.sweep import SCRATCH, Work
 from deqmpc_train.train import run, training_results
 from deqmpc_train.trainer import StepReport, Trainer, Validation
 from deqmpc_train.tune import tune
 
-DATA, POLICY, RUN, CURVE = "data", "policy", "run", "curve.json"
+DATA, POLICY, RUN, CURVE = "data", "policy", SCRATCH, "curve.json"
 _FINITE = 1.0  # any rate, where only the rest of a configuration is looked at
 
 
@@ -35,7 +35,7 @@ def given(work: Work) -> dict[str, Any]:
 
 def data(work: Work) -> dict[str, Any]:
     """A data set flown by the expert."""
-    config = {k: v for k, v in work.config.items() if k != "policy_sha256"}
+    config = {k: v for k, v in work.config.items() if not k.endswith("_sha256")}
     recipe = DataConfig(**{**config, "option": tuple(config["option"])})
     out = work.place / DATA
     if not (out / "info.json").is_file():
@@ -75,12 +75,14 @@ class _Watch:
 
     def validation(self, step: int, result: Validation) -> None:
         errors = result.errors
+        if not np.isfinite((errors.error, errors.cold, errors.warm)).all():
+            raise TrainingError(f"step {step}: the held-out error is not finite; see the curve so far")
         self.points.append({"step": step, "error": errors.error, "cold": errors.cold, "warm": errors.warm})
         write_json(self.file, self.points)
 
 
 def rate(work: Work) -> dict[str, Any]:
-    """The learning rate with the least held-out error after a tenth of the steps."""
+    """The learning rate with the least held-out error after a tenth of the steps; None where none trains."""
     grid = [float(r) for r in work.config["grid"]]
     config = _config(work, grid[0])
 
@@ -89,14 +91,21 @@ def rate(work: Work) -> dict[str, Any]:
         before = grid.index(trainer.config.learning_rate) * total
         run(trainer, _Watch(work, place / CURVE, total * len(grid), trainer, before))
 
-    choice = tune(config, grid, work.place / RUN, lambda c, p: _trainer(work, c, p), watched)
-    shutil.rmtree(work.place / RUN)
-    return choice.to_json()
+    try:
+        return tune(config, grid, work.place / RUN, lambda c, p: _trainer(work, c, p), watched).to_json()
+    except TrainingError as error:
+        if not str(error).startswith("no learning rate"):
+            raise
+        return {"rate": None, "stopped": str(error).partition(";")[0]}
 
 
 def train(work: Work) -> dict[str, Any]:
     """A policy, its validation curve, and why it ended early if a number became infinite."""
-    config = _config(work, float(work.found("rate")["rate"]))
+    chosen = work.found("rate")
+    if chosen["rate"] is None:
+        return {"validation_error": None, "stopped": chosen["stopped"], "curve": [], "steps": 0,
+                "learning_rate": None, "from": "trained here"}  # fmt: skip
+    config = _config(work, float(chosen["rate"]))
     trainer = _trainer(work, config, work.place / RUN)
     if has_checkpoint(work.place / RUN / "last"):
         trainer.resume()
@@ -109,7 +118,6 @@ def train(work: Work) -> dict[str, Any]:
         stopped = str(error).partition(";")[0]
     if has_checkpoint(work.place / RUN / "best"):
         _save(work, trainer, config)
-    shutil.rmtree(work.place / RUN)
     error = trainer.best_error if np.isfinite(trainer.best_error) else None
     return {"validation_error": error, "stopped": stopped, "curve": watch.points, "steps": trainer.step,
             "learning_rate": config.learning_rate, "from": "trained here"}  # fmt: skip

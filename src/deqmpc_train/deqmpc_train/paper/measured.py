@@ -1,6 +1,7 @@
 """Figures with their draws: ratios of sums over what is drawn again. S splits, B starts or held-out episodes,
 R draws."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,11 +20,12 @@ class Measured(NamedTuple):
     """The sum of top (S, B) over that of bottom (S, B): a mean return over the expert's, an error a window.
 
     Nothing in it (B = 0) is a figure that is not known: no policy came of the training. Below 5 units its
-    interval is not known.
+    interval is not known. hopeless: no flight behind it did its task; two such are not told apart.
     """
 
     top: Array
     bottom: Array
+    hopeless: bool = False
 
     @property
     def value(self) -> float:
@@ -42,7 +44,9 @@ class Measured(NamedTuple):
             return np.full(RESAMPLES, np.nan)
         units, splits = _drawn(RESAMPLES, *self.top.shape)
         rows = np.arange(RESAMPLES)[:, None]
-        top, bottom = (np.stack([s[units].sum(1) for s in v], 1)[rows, splits].sum(1) for v in self)
+        top, bottom = (
+            np.stack([s[units].sum(1) for s in v], 1)[rows, splits].sum(1) for v in (self.top, self.bottom)
+        )
         return top / bottom
 
 
@@ -68,12 +72,26 @@ def stacked(rows: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Measured
 
 
 def returns(_: object, found: Sequence[dict[str, Any]]) -> Measured:
-    """Mean return over the expert's; where rewards are costs, the other way round."""
+    """Mean return over the expert's; where rewards are costs, the other way round; not known where the signs
+    differ."""
     rows = []
     for told in known(found):
-        costs = sum(told["expert"]) < 0.0
-        rows.append((told["expert"], told["returns"]) if costs else (told["returns"], told["expert"]))
+        ours, expert = sum(told["returns"]), sum(told["expert"])
+        if ours * expert <= 0.0:
+            return stacked([])
+        rows.append((told["expert"], told["returns"]) if expert < 0.0 else (told["returns"], told["expert"]))
     return stacked(rows)
+
+
+def gains(_: object, found: Sequence[dict[str, Any]]) -> Measured:
+    """Mean return in units of the expert's, without its sign: what returns are compared by, for it is a
+    number whatever the signs."""
+    rows, done = [], 0
+    for told in known(found):
+        sign = math.copysign(1.0, sum(told["expert"]))
+        rows.append((told["returns"], [sign * value for value in told["expert"]]))
+        done += sum(told["success"])
+    return stacked(rows)._replace(hopeless=bool(rows) and not done)
 
 
 def errors(_: object, found: Sequence[dict[str, Any]]) -> Measured:

@@ -49,6 +49,8 @@ class SweepOptions:
         """What figures' jobs are made with."""
         if self.data is not None and not self.data.is_dir():
             raise ConfigError(f"--data: '{self.data}' is no folder; give one that has a data set a task")
+        if self.executor == "ray" and self.device != "cpu" and not self.gpus:
+            raise ConfigError("--device: give --gpus too, a training's share of one, such as 0.25")
         return Plan(scale_of(self.budget), self.data, self.device, self.gpus)
 
     def make_executor(self) -> Executor:
@@ -95,6 +97,8 @@ def command_line(figure: str, options: SweepOptions) -> str:
     words = ["deqmpc", "paper", figure, "--budget", options.budget]
     if options.data is not None:
         words += ["--data", "DIR"]  # the same data sets may lie elsewhere
+    if options.take_over:
+        words += ["--take-over", "COMPARED"]
     if options.device != "cpu":
         words += ["--device", options.device]
     return shlex.join(words)

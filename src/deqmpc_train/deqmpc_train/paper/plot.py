@@ -19,10 +19,14 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "diffmpc-nn": ("#E69F00", "v", "--"),
     "deq": ("#009E73", "D", ":"),
     "nn": ("#000000", "x", ":"),
+    "hover": ("#999999", "1", ":"),
+    "straight-line": ("#999999", "2", ":"),
+    "goal-mpc": ("#CC79A7", "*", ":"),
 }
 NAMES = {
     "deqmpc-deq": "DEQ-MPC-DEQ", "deqmpc-nn": "DEQ-MPC-NN", "diffmpc-deq": "Diff-MPC-DEQ",
     "diffmpc-nn": "Diff-MPC-NN", "deq": "DEQ", "nn": "NN",
+    "hover": "hover", "straight-line": "straight line", "goal-mpc": "goal MPC",
 }  # fmt: skip
 _SIZE, _DPI = (5.5, 4.0), 200  # inches
 _STYLE: Any = {
@@ -93,7 +97,7 @@ def label(axes: Axes, x: Axis, y: Axis) -> None:
 def _errorbar(axes: Axes, variant: str, xs: np.ndarray, points: list, joined: bool = True) -> None:
     values = np.array([p.value for p in points])
     ends = np.array([p.interval for p in points]).reshape(-1, 2)
-    bars = np.nan_to_num(np.abs(ends.T - values))
+    bars = np.maximum(np.stack([values - ends[:, 0], ends[:, 1] - values]), 0.0)  # NaN, not known: no bar
     look = style(variant) | ({} if joined else {"linestyle": "none"})
     axes.errorbar(xs, values, yerr=bars, capsize=2.0, elinewidth=1.0, **look)  # type: ignore[arg-type]
 

@@ -28,11 +28,16 @@ def publish(figure: Figure, plan: Plan, store: Store, out: Path, command: str) -
 
     results = Results(figure, figure.grid(plan), store)
     findings = [claim.test(results) for claim in figure.claims]
+    budget = plan.scale.budget
+    if budget == "smoke":
+        findings = [finding.unsaid() for finding in findings]
     hours, trainings = spent(jobs_of([figure], plan), store)
-    told = to_json(results, findings, command, hours)
+    told = to_json(results, findings, command, budget, hours)
     save(results, out / f"{figure.name}.png", command)
     cost = f"{hours:.2f} CPU hours in all, {trainings} trainings, shared with other figures"
-    write_text(out / f"{figure.name}.md", page(results, findings, command, cost))
+    if (states := codes(jobs_of([figure], plan), store)) > 1:
+        cost += f"; computed by {states} states of the code, --store keeps which"
+    write_text(out / f"{figure.name}.md", page(results, findings, command, budget, cost))
     write_json(out / f"{figure.name}.json", told)
     return told
 
@@ -41,6 +46,12 @@ def spent(jobs: Iterable[Job], store: Store) -> tuple[float, int]:
     """CPU hours behind jobs and all they need, and how many trainings there were."""
     done = [job for job in closure(jobs).values() if store.done(job)]
     return sum(store.seconds(job)[0] for job in done) / 3600.0, sum(job.kind == "train" for job in done)
+
+
+def codes(jobs: Iterable[Job], store: Store) -> int:
+    """How many states of the code have computed jobs and what they need; those that do not say count as
+    none."""
+    return len({store.code(job) for job in closure(jobs).values() if store.done(job)} - {""})
 
 
 def index(out: Path) -> None:

@@ -8,18 +8,22 @@ so many parts agree, differs if too many differ for that, else it is too noisy t
 The interval is a paired bootstrap (4000 draws of starts, or of held-out episodes with all their windows, the
 same draws for both sides; of splits too, where a cell has several). It says how well the figures of these
 trained policies are known; what another training would have given shows only in the splits. So a statistic
-of whole trainings (instability) is drawn over trainings alone. With less than three trainings, or less than
-five starts or episodes, it is too noisy to say. A rate has Wilson's interval and a difference of rates
-Newcombe's, made of them: no failure in 3 flights is not a rate of zero.
+of whole trainings (instability) has Student's interval over trainings. With less than three trainings, or
+less than five starts or episodes, it is too noisy to say; so is a difference of returns where neither side
+ever did its task, and everything at smoke budget. Parts are not corrected for being many: of forty true ones
+one is expected to differ by chance. A rate has Wilson's interval and a difference of rates Newcombe's, made
+of them: no failure in 3 flights is not a rate of zero.
 """
 
 import math
 from collections.abc import Sequence
 from enum import Enum
+from statistics import mean, stdev
 from typing import NamedTuple
 
 Interval = tuple[float, float]
 _Z = 1.959963984540054  # of a 95 % interval
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)  # the same, by degrees of freedom
 
 
 class Verdict(Enum):
@@ -43,7 +47,8 @@ class Part(NamedTuple):
         if math.isnan(self.value):
             return f"{self.what}: unknown"
         low, high = self.interval
-        return f"{self.what}: {self.value:.3g} [{low:.3g}, {high:.3g}], {self.verdict.value}"
+        span = "" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]"
+        return f"{self.what}: {self.value:.3g}{span}, {self.verdict.value}"
 
 
 class Finding(NamedTuple):
@@ -51,6 +56,10 @@ class Finding(NamedTuple):
 
     parts: tuple[Part, ...]
     verdict: Verdict
+
+    def unsaid(self) -> "Finding":
+        """The same figures, nothing said of them."""
+        return Finding(tuple(p._replace(verdict=Verdict.NOISY) for p in self.parts), Verdict.NOISY)
 
 
 def judged(interval: Interval, band: Interval) -> Verdict:
@@ -80,6 +89,14 @@ def together(parts: Sequence[Part], share: float = 1.0) -> Finding:
     return Finding(tuple(parts), Verdict.NOISY if possible else Verdict.DIFFERS)
 
 
+def both(first: Finding, second: Finding) -> Finding:
+    """A claim that holds if both do."""
+    verdicts, parts = {first.verdict, second.verdict}, first.parts + second.parts
+    if verdicts == {Verdict.AGREES}:
+        return Finding(parts, Verdict.AGREES)
+    return Finding(parts, Verdict.DIFFERS if Verdict.DIFFERS in verdicts else Verdict.NOISY)
+
+
 def most(parts: Sequence[Part]) -> Finding:
     """A claim of "most": more than a half."""
     return together(parts, (len(parts) // 2 + 1) / max(len(parts), 1))
@@ -89,6 +106,14 @@ def newcombe(first: Interval, a: float, second: Interval, b: float) -> Interval:
     """95 % interval of a - b, two rates with Wilson's intervals."""
     low = math.hypot(a - first[0], second[1] - b)
     return a - b - low, a - b + math.hypot(first[1] - a, b - second[0])
+
+
+def student(values: Sequence[float]) -> Interval:
+    """95 % interval of the mean of a few values, two or more."""
+    count = len(values)
+    quantile = _STUDENT[min(count - 1, len(_STUDENT)) - 1]
+    middle, half = mean(values), quantile * stdev(values) / math.sqrt(count)
+    return middle - half, middle + half
 
 
 def wilson(count: int, total: int) -> Interval:

@@ -5,17 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from deqmpc_train.eval.intervals import mean_interval
 from deqmpc_train.eval.report import table
 from deqmpc_train.paper.figure import PAIRS, Results
 from deqmpc_train.paper.measured import Array, Measured, spread
-from deqmpc_train.paper.rule import Finding, Interval, Part, part, together
+from deqmpc_train.paper.rule import Finding, Interval, Part, part, student, together
 
 _TINY = float(np.finfo(float).tiny)  # what is always equal is neither less nor more
 BELOW: Interval = (-np.inf, -_TINY)
 ABOVE: Interval = (_TINY, np.inf)
 SATURATED: Interval = (-np.inf, 0.05)  # falls by less than a twentieth
+IMPROVING: Interval = (0.05, np.inf)
 FEWEST = 3  # trainings that an interval over trainings needs
+UNSTABLE = 100.0  # the most instability that is told apart; a training that stopped counts as this
 STABLE: Interval = (-np.inf, 1.5)  # instability
 Test = Callable[[Results], Finding]
 
@@ -26,7 +27,9 @@ def statistic(what: str, value: float, draws: Array, band: Interval) -> Part:
 
 
 def difference(what: str, a: Measured, b: Measured, band: Interval) -> Part:
-    """a minus b, paired."""
+    """a minus b, paired; too noisy to say where neither ever did its task."""
+    if a.hopeless and b.hopeless:
+        return part(f"{what} (neither ever succeeds)", a.value - b.value, (np.nan, np.nan), band)
     return statistic(what, a.value - b.value, a.draws() - b.draws(), band)
 
 
@@ -94,30 +97,29 @@ def improving(variants: Sequence[str], band: Interval, since: int = -2) -> Test:
     return test
 
 
-def instability(curve: Sequence[dict[str, Any]]) -> float:
-    """How far a validation curve climbs above the best that was before: the largest error over the least
-    before it; 1 for a curve that never rises, infinite where the training stopped."""
-    errors = np.array([point["error"] for point in curve])
-    if not len(errors):
-        return float("inf")
-    return float((errors / np.minimum.accumulate(errors)).max())
+def instability(training: dict[str, Any]) -> float:
+    """How far a training's validation curve climbs above the best that was before: the largest error over the
+    least before it, at most 100; 1 for a curve that never rises, 100 for a training that stopped."""
+    errors = np.array([point["error"] for point in training["curve"]])
+    if training["stopped"] or not len(errors):
+        return UNSTABLE
+    return min(float((errors / np.minimum.accumulate(errors)).max()), UNSTABLE)
 
 
 def over_trainings(what: str, values: Sequence[float], band: Interval) -> Part:
-    """A statistic of whole trainings: mean, and an interval over trainings, unknown below
-    three."""
+    """A statistic of whole trainings: mean, and Student's interval over trainings, unknown below three."""
     found = np.array(values, dtype=np.float64)
     value = float(found.mean()) if len(found) else np.nan
     if len(found) < FEWEST or not np.isfinite(found).all():
         return part(what, value, (np.nan, np.nan), band)
-    return part(what, value, mean_interval(found), band)
+    return part(what, value, student(found.tolist()), band)
 
 
 def instability_table(results: Results) -> list[str]:
     """Of every training."""
     body = []
     for cell, found in results.found.items():
-        values = ", ".join(f"{instability(told['curve']):.3g}" for told in found)
+        values = ", ".join(f"{instability(told):.3g}" for told in found)
         why = "; ".join(told["stopped"] for told in found if told["stopped"])
         body.append([f"{cell.x:g}", cell.variant, values, why])
     return ["", *table((results.figure.x.label, "variant", "instability, by training", "stopped"), body)]

@@ -1,4 +1,4 @@
-"""Table 1: flights of the Crazyflie, here the simulated one with its whole stack."""
+"""Table 1: flights of the Crazyflie, here the simulated one with its whole stack, beside untrained pilots."""
 
 import math
 from collections.abc import Sequence
@@ -6,13 +6,15 @@ from typing import Any
 
 from deqmpc_train.eval.report import table
 from deqmpc_train.paper.figure import FOUR, Axis, Cell, Claim, Figure, Grid, Results
+from deqmpc_train.paper.flown import rate
 from deqmpc_train.paper.jobs import Plan
-from deqmpc_train.paper.measured import Measured, known, returns
+from deqmpc_train.paper.measured import Measured, gains, known, returns
 from deqmpc_train.paper.plot import NAMES, groups
 from deqmpc_train.paper.rule import Finding, Interval, Part, newcombe, part, together, wilson
 from deqmpc_train.paper.statistics import ABOVE, better
 
 TASK, AS_THE_PAPER = "crazyflie", 3
+PILOTS = ("hover", "straight-line", "goal-mpc")
 PAPER = {
     "diffmpc-nn": (0.82, 33.33),
     "diffmpc-deq": (0.86, 33.33),
@@ -23,18 +25,21 @@ NO_FAILURES = (0.0, 0.02)
 
 
 def grid(plan: Plan) -> Grid:
-    """The policies of Figure 2 from the same starts; blocks of flights, one seed each."""
+    """The policies of Figure 2 from the same starts, blocks of flights, one seed each; pilots that no one
+    trained fly the first block."""
     blocks = range(math.ceil(plan.scale.flights / plan.scale.block))
-    return {
+    trained = {
         Cell(TASK, variant): [plan.simulation(plan.training(TASK, variant), block) for block in blocks]
         for variant in FOUR
     }
+    return trained | {Cell(TASK, pilot): [plan.piloted(TASK, pilot, 0)] for pilot in PILOTS}
 
 
 def pooled(found: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     """All flights of a policy, in order."""
     told = known(found)
-    return {key: [v for block in told for v in block[key]] for key in ("returns", "expert", "failed")}
+    keys = ("returns", "expert", "failed", "success")
+    return {key: [v for block in told for v in block[key]] for key in keys}
 
 
 def measure(_: Cell, found: Sequence[dict[str, Any]]) -> Measured:
@@ -42,11 +47,16 @@ def measure(_: Cell, found: Sequence[dict[str, Any]]) -> Measured:
     return returns(None, [pooled(found)] if known(found) else [])
 
 
+def compare(_: Cell, found: Sequence[dict[str, Any]]) -> Measured:
+    """The same without regard to signs."""
+    return gains(None, [pooled(found)] if known(found) else [])
+
+
 def failures(results: Results, variant: str) -> tuple[float, Interval]:
     """The share of flights that failed, with its interval."""
     failed = pooled(results.found[Cell(TASK, variant)])["failed"]
-    rate = sum(failed) / len(failed) if failed else math.nan
-    return rate, wilson(sum(failed), len(failed))
+    share = sum(failed) / len(failed) if failed else math.nan
+    return share, wilson(sum(failed), len(failed))
 
 
 def _none(results: Results, variant: str) -> Part:
@@ -68,9 +78,9 @@ def others_fail(results: Results) -> Finding:
     ours, span = failures(results, FOUR[0])
     parts = []
     for v in FOUR[2:]:
-        rate, interval = failures(results, v)
-        gap = newcombe(interval, rate, span, ours)
-        parts.append(part(f"failure rate of {v} less deqmpc-deq", rate - ours, gap, ABOVE))
+        theirs, interval = failures(results, v)
+        gap = newcombe(interval, theirs, span, ours)
+        parts.append(part(f"failure rate of {v} less deqmpc-deq", theirs - ours, gap, ABOVE))
     return together(parts)
 
 
@@ -79,22 +89,19 @@ def tables(results: Results) -> list[str]:
     head = ("variant", "paper: return", "paper: failures", "ours, first 3: return", "failures",
             "ours, all: return", "failures", "flights")  # fmt: skip
     body = []
-    for v in FOUR:
+    for v in (*FOUR, *PILOTS):
         flown = pooled(results.found[Cell(TASK, v)])
         few = {key: values[:AS_THE_PAPER] for key, values in flown.items()}
         cells = [c for part_ in (few, flown) for c in _cells(part_)]
-        body.append(
-            [NAMES[v], f"{PAPER[v][0]:.2f}", f"{PAPER[v][1]:.1f} %", *cells, str(len(flown["failed"]))]
-        )
+        theirs = [f"{PAPER[v][0]:.2f}", f"{PAPER[v][1]:.1f} %"] if v in PAPER else ["", ""]
+        body.append([NAMES[v], *theirs, *cells, str(len(flown["failed"]))])
     return ["", *table(head, body)]
 
 
 def _cells(flown: dict[str, list[Any]]) -> list[str]:
     if not flown["failed"]:
         return ["did not train", ""]
-    low, high = wilson(sum(flown["failed"]), len(flown["failed"]))
-    rate = sum(flown["failed"]) / len(flown["failed"])
-    return [f"{sum(flown['returns']) / sum(flown['expert']):.3f}", f"{rate:.1%} [{low:.1%}, {high:.1%}]"]
+    return [f"{sum(flown['returns']) / sum(flown['expert']):.3f}", rate(flown["failed"])]
 
 
 FIGURE = Figure(
@@ -110,5 +117,5 @@ FIGURE = Figure(
               "DEQ-MPC-NN, and A.7 tells of its collision", "5.3, text", both_reliable),
         Claim("Diff-MPC fails more often than DEQ-MPC-DEQ", "Table 1", others_fail),
     ),
-    groups, tables, pooled=True,
+    groups, tables, pooled=True, compare=compare,
 )  # fmt: skip

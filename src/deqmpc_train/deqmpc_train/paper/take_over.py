@@ -16,7 +16,8 @@ from deqmpc_train.sweep import Job, Store, closure
 from deqmpc_train.sweep.store import CLOCK, JOB, RESULT
 
 _FREE = {"learning_rate"}
-_DATA = ("episodes", "seed", "start_seed", "expert", "dt")  # what a bundle tells of its data set
+_DATA = ("episodes", "seed", "start_seed", "expert", "dt", "policy_sha256", "task_options")
+"""What a bundle tells of its data set; older ones tell less."""
 
 
 class Bundle(NamedTuple):
@@ -69,7 +70,8 @@ def _same(job: Job, bundle: Bundle, store: Store) -> bool:
     if "device" in job.config or set(same_but(config, bundle.config)) - _FREE:
         return False
     info = read_info(store.place(job.needs["data"]) / DATA)
-    if any(bundle.told["data"].get(k) != info.get(k) for k in _DATA):
+    told = bundle.told["data"]
+    if any(told[k] != info.get(k) for k in _DATA if k in told):
         return False
     if job.kind == "rate":
         return set(bundle.choice()["errors"]) == {f"{rate:g}" for rate in job.config["grid"]}

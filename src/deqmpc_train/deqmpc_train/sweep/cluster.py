@@ -16,6 +16,8 @@ from deqmpc_train.sweep.work import attempt
 Placement = Literal["spread", "pack"]
 _STRATEGY = {"spread": "SPREAD", "pack": "DEFAULT"}
 _GIB = 2**30
+_RESULTS = 200 * 2**20  # bytes of memory that results share: each is one line
+_JOBS_EACH = 20  # then a worker is replaced: compiled kernels of many robots and horizons add up
 
 
 class RayExecutor:
@@ -32,17 +34,19 @@ class RayExecutor:
         if self._own:
             self._connect(address, cores)
         self._options = {"max_retries": retries, "scheduling_strategy": _STRATEGY[placement]}
-        self._attempt = self._ray.remote(_attempt)
+        self._attempt = self._ray.remote(max_calls=_JOBS_EACH)(_attempt)
         self._running: dict[Any, Job] = {}
 
     def _connect(self, address: str | None, cores: int | None) -> None:
-        started = {} if address else {"num_cpus": cores, "include_dashboard": False}
-        try:
-            self._ray.init(address=address, log_to_driver=False, logging_level="ERROR", **started)
+        started = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _RESULTS}
+        options = {} if address else started
+        try:  # "local": never one that happens to run here
+            self._ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **options)
         except Exception as error:  # Ray raises plain ones here
+            what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             raise ConfigError(
-                f"Ray did not {'answer' if address else 'start'}: {str(error).partition(chr(10))[0]}; on a "
-                "machine that has too much to do it gives up early: try again when it is free"
+                f"Ray did not {'answer' if address else 'start'}: {what}; on a machine that has too "
+                "much to do it gives up early: try again when it is free"
             ) from error
 
     @property
@@ -50,17 +54,20 @@ class RayExecutor:
         """The cluster's cores."""
         return max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
 
-    def start(self, job: Job, root: Path) -> bool:
-        """Hand it to Ray, which waits for room. Raises ConfigError where no machine has enough."""
-        need = job.resources
-        wanted = {"CPU": need.cores or self._largest("CPU"), "GPU": need.gpus, "memory": need.memory * _GIB}
+    def check(self, job: Job) -> None:
+        """See Executor."""
+        wanted = self._wanted(job)
         if not any(all(node.get(k, 0.0) >= v for k, v in wanted.items()) for node in self._machines()):
             raise ConfigError(
                 f"job '{job.name}': no machine of the cluster has {wanted['CPU']:g} cores, "
-                f"{need.memory:g} GiB and {need.gpus:g} GPUs; add one, or ask for less"
+                f"{job.resources.memory:g} GiB and {wanted['GPU']:g} GPUs; add one, or ask for less"
             )
+
+    def start(self, job: Job, root: Path) -> bool:
+        """Hand it to Ray, which waits for room."""
+        wanted = self._wanted(job)
         task = self._attempt.options(
-            name=job.name, num_cpus=wanted["CPU"], num_gpus=need.gpus, memory=int(wanted["memory"]),
+            name=job.name, num_cpus=wanted["CPU"], num_gpus=wanted["GPU"], memory=int(wanted["memory"]),
             **self._options,
         )  # fmt: skip
         self._running[task.remote(str(root), job)] = job
@@ -87,8 +94,14 @@ class RayExecutor:
     def _outcome(self, task: Any) -> str | None:
         try:
             return self._ray.get(task)
+        except self._ray.exceptions.RayTaskError as error:
+            return f"its worker could not begin: {str(error).splitlines()[-1]}"
         except self._ray.exceptions.RayError as error:
             return f"its worker died too often: {str(error).splitlines()[0]}"
+
+    def _wanted(self, job: Job) -> dict[str, float]:
+        need, most = job.resources, self._largest("CPU")
+        return {"CPU": min(need.cores or most, most), "GPU": need.gpus, "memory": need.memory * _GIB}
 
     def _machines(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]

@@ -23,9 +23,12 @@ class Executor(Protocol):
         """About how many jobs run at a time."""
         ...
 
+    def check(self, job: Job) -> None:
+        """Raises ConfigError for a job that no machine here has room for."""
+        ...
+
     def start(self, job: Job, root: Path) -> bool:
-        """Begin the job in the store at `root`; False where there is no room for it now. Raises ConfigError
-        for a job that no machine here has room for."""
+        """Begin the job in the store at `root`; False where there is no room for it now."""
         ...
 
     def ended(self, seconds: float) -> list[Ended]:

@@ -61,7 +61,6 @@ class LocalExecutor:
 
     def start(self, job: Job, root: Path) -> bool:
         """See Executor."""
-        self._check(job)
         used = [self._taken(seat.job.resources) for seat in self._seats.values()]
         cores, memory = self._taken(job.resources)
         if used and (
@@ -85,18 +84,19 @@ class LocalExecutor:
             worker.end()
         self._idle, self._seats = [], {}
 
-    def _check(self, job: Job) -> None:
+    def check(self, job: Job) -> None:
+        """See Executor; a job of more cores than there are takes them all."""
         need = job.resources
         if need.gpus:
             raise ConfigError(f"job '{job.name}' needs a GPU; the local executor has none, use ray")
-        if need.cores > self.cores or need.memory > self.memory:
+        if need.memory > self.memory:
             raise ConfigError(
-                f"job '{job.name}' needs {need.cores} cores and {need.memory:g} GiB; there are {self.cores} "
-                f"and {self.memory:.1f}; give more by --cores and --memory, or use a cluster"
+                f"job '{job.name}' needs {need.memory:g} GiB; there are {self.memory:.1f}; give more by "
+                "--memory, or use a cluster"
             )
 
     def _taken(self, need: Resources) -> tuple[int, float]:
-        return need.cores or self.cores, need.memory
+        return min(need.cores or self.cores, self.cores), need.memory
 
     def _worker(self) -> _Worker:
         while self._idle:

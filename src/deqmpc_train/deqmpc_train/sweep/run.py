@@ -1,6 +1,5 @@
 """A sweep: jobs in the order of what they need, those with a result left alone."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -37,6 +36,8 @@ def run(jobs: Iterable[Job], store: Store, executor: Executor, watch: Watch = la
     """Compute what has no result, and what that needs. Raises JobError naming what failed, once all that does
     not need it is done. The executor is left running, unless an exception, or a stop, ends the sweep."""
     sweep = _Sweep(closure(jobs, store.done), store, executor)
+    for key in sweep.waiting:
+        executor.check(sweep.jobs[key])  # now, not hours later
     try:
         while sweep.step():
             watch(sweep.board())
@@ -73,7 +74,7 @@ class _Sweep:
         self.done = {key for key, job in jobs.items() if store.done(job)}
         self.kept, self.computed = len(self.done), list[str]()
         self.waiting = [key for key in jobs if key not in self.done]
-        self.running: dict[str, float] = {}
+        self.running: list[str] = []
         self.failed: dict[str, str] = {}
         self.pace = _Pace(jobs, store)
 
@@ -83,11 +84,11 @@ class _Sweep:
         if not self.running:
             return False
         for end in self.executor.ended(_POLL):
-            begun = self.running.pop(end.key)
+            self.running.remove(end.key)
             if end.error is None:
                 self.done.add(end.key)
                 self.computed.append(end.key)
-                self.pace.learn(self.jobs[end.key], time.monotonic() - begun)
+                self.pace.learn(self.jobs[end.key], self.store.seconds(self.jobs[end.key])[1])
             else:
                 self._fail(end.key, end.error)
         return True
@@ -99,7 +100,7 @@ class _Sweep:
                 if not self.executor.start(job, self.store.root):
                     return  # first come, first served: a large job is not starved by small ones
                 self.waiting.remove(key)
-                self.running[key] = time.monotonic()
+                self.running.append(key)
 
     def _fail(self, key: str, error: str) -> None:
         self.failed[key] = error

@@ -11,6 +11,7 @@ from deqmpc_core.files import read_json
 from deqmpc_train.sweep.job import Job
 
 RESULT, JOB, CLOCK, PROGRESS, ERROR = "result.json", "job.json", "clock.json", "progress.json", "error.txt"
+SCRATCH = "run"  # a folder of a job's that goes once its result is written
 
 
 class Progress(NamedTuple):
@@ -52,6 +53,10 @@ class Store:
         if not self.done(job):
             raise ConfigError(f"job '{job.name}' has no result in '{self.root}'; run its figure's sweep")
         return read_json(self.place(job) / RESULT)
+
+    def code(self, job: Job) -> str:
+        """Digest of the sources that a finished job was computed by; empty where it is not told."""
+        return str(read_json(self.place(job) / JOB).get("code", ""))
 
     def seconds(self, job: Job) -> tuple[float, float]:
         """Processor and wall seconds that a finished job took, broken-off attempts included."""

@@ -1,6 +1,8 @@
 """Doing a job, in whatever process: from its config to a folder in the store."""
 
+import hashlib
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -8,15 +10,17 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.files import read_json, write_json, write_text
 from deqmpc_train.sweep.job import Job
-from deqmpc_train.sweep.store import CLOCK, ERROR, JOB, PROGRESS, RESULT, Store
+from deqmpc_train.sweep.store import CLOCK, ERROR, JOB, PROGRESS, RESULT, SCRATCH, Store
 
 _TELL_EVERY = 1.0  # s
+_SOURCES = ("deqmpc_core", "deqmpc_sim", "deqmpc_train")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -58,20 +62,39 @@ def perform(root: Path, job: Job) -> None:
     with store.alone(job):
         if store.done(job):
             return
-        one_thread(job.resources.cores)
         part = store.part(job)
-        part.mkdir(parents=True, exist_ok=True)
-        (part / ERROR).unlink(missing_ok=True)
-        write_json(part / JOB, {"name": job.name, **json.loads(job.described())})
-        needs = {role: store.place(needed) for role, needed in job.needs.items()}
-        work = Work(job.config, part, needs, job.hints)
-        work.progress(0, 1)
-        result = function(job.run)(work)
-        write_text(part / RESULT, json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n")
-        write_json(part / CLOCK, work.clock())
+        if not (part / RESULT).is_file():  # else it was killed between the result and the last rename
+            _compute(store, job, part)
+        for gone in (part / SCRATCH, store.place(job)):  # a folder without a result is no result
+            shutil.rmtree(gone, ignore_errors=True)
         (part / PROGRESS).unlink(missing_ok=True)
-        shutil.rmtree(store.place(job), ignore_errors=True)  # a folder without a result is no result
         part.rename(store.place(job))
+
+
+def _compute(store: Store, job: Job, part: Path) -> None:
+    """The job's files in `part`, its result last."""
+    one_thread(job.resources.cores)
+    part.mkdir(parents=True, exist_ok=True)
+    (part / ERROR).unlink(missing_ok=True)
+    write_json(part / JOB, {"name": job.name, "code": code_digest(), **json.loads(job.described())})
+    needs = {role: store.place(needed) for role, needed in job.needs.items()}
+    work = Work(job.config, part, needs, job.hints)
+    work.progress(0, 1)
+    result = function(job.run)(work)
+    write_json(part / CLOCK, work.clock())
+    write_text(part / RESULT, json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the sources that results come from."""
+    found = hashlib.sha256()
+    for package in _SOURCES:
+        spec = importlib.util.find_spec(package)
+        for place in (spec and spec.submodule_search_locations) or ():
+            for source in sorted(Path(place).rglob("*.py")):
+                found.update(source.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def attempt(root: Path, job: Job) -> str | None:
