@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calm import stolen_since, times, until_calm
+from calm import MOST_STOLEN, stolen_since, times, until_calm
 from kept import DEQMPC, FLOWN, ROOT, kept_under, once
 from rosbags.highlevel import AnyReader
 
@@ -31,6 +31,8 @@ EPISODES, STEPS = {POLICY: 60, EMPTY: 20}, 200
 """About 31 s each: take-off, way, 20 s of policy, landing."""
 SETTLED = 0.15
 """Share of the run after which memory must be flat: caches are filled by then."""
+LOOK = 2.0
+"""s between looks at the machine."""
 CALM = 0.02
 """Share of the machine's time that others may take in the seconds in which ticks count."""
 
@@ -73,7 +75,7 @@ def started(policy: str, kept: Path) -> subprocess.Popen:
 
 
 def watch(run: subprocess.Popen, mark: str) -> dict[str, Any]:
-    """Until the run ends, every two seconds: "memory", resident, of its nodes by name [MB] (`mark` stands in
+    """Until the run ends, every LOOK: "memory", resident, of its nodes by name [MB] (`mark` stands in
     their command lines), and "stolen", the time [s] and the share of the machine that others have taken."""
     memory: dict[str, list[float]] = {name: [] for name in MODULES}
     stolen, last = [], times()
@@ -81,7 +83,7 @@ def watch(run: subprocess.Popen, mark: str) -> dict[str, Any]:
         for name, module in MODULES.items():
             processes = [path for path in Path("/proc").glob("[0-9]*") if runs(path, module, mark)]
             memory[name] += [resident(path) for path in processes]
-        time.sleep(2.0)
+        time.sleep(LOOK)
         stolen.append((time.time(), stolen_since(last)))
         last = times()
     return {"memory": memory, "stolen": stolen}
@@ -114,37 +116,38 @@ def test_memory_is_flat_over_thirty_minutes(name: str, endurance: dict[str, dict
 
 
 @pytest.fixture(scope="session")
-def told(kept: Path, endurance: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Of the bags of both runs: how many there are, plans, plans that are missing, and the late ones among
-    those of calm seconds."""
+def told(kept: Path, endurance: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of the bags of both runs, in the order of the flights: plans, plans that are missing, those of calm
+    seconds and the late ones among these, and the share that others took of the flight's time."""
     return once(
         kept / "told.json",
         lambda: {name: counted(kept / folder(name), run["stolen"]) for name, run in endurance.items()},
     )
 
 
-def counted(runs: Path, stolen: list[tuple[float, float]]) -> dict[str, int]:
+def counted(runs: Path, stolen: list[tuple[float, float]]) -> dict[str, Any]:
     assert not list(runs.rglob("*.active"))
-    told = {"bags": 0, "plans": 0, "missing": 0, "calm": 0, "late": 0}
-    for bag in (path.parent for path in runs.rglob("metadata.yaml")):
-        infos = solve_infos(bag)
-        told["bags"] += 1
-        told["plans"] += len(infos)
-        told["missing"] += sum(b.sequence != a.sequence + 1 for (_, a), (_, b) in pairwise(infos))
-        calm = [info for at, info in infos if is_calm(at, stolen)]
-        told["calm"] += len(calm)
-        told["late"] += sum(info.late for info in calm)
-    return told
+    bags = sorted(of_bag(path.parent, stolen) for path in runs.rglob("metadata.yaml"))
+    flights = [flight for _, flight in bags]
+    sums = {key: sum(flight[key] for flight in flights) for key in ("plans", "missing", "calm", "late")}
+    return {**sums, "flights": flights}
 
 
-def solve_infos(bag: Path) -> list[tuple[float, Any]]:
-    """Times of arrival [s] and messages."""
+def of_bag(bag: Path, stolen: list[tuple[float, float]]) -> tuple[float, dict[str, Any]]:
+    """When it begins [s], and its figures."""
     with AnyReader([bag]) as reader:
-        return [
+        begin, end = reader.start_time / 1e9, reader.end_time / 1e9
+        infos = [
             (stamp / 1e9, reader.deserialize(data, connection.msgtype))
             for connection, stamp, data in reader.messages()
             if connection.topic == SOLVE_INFO
         ]
+    calm = [info for at, info in infos if is_calm(at, stolen)]
+    return begin, {
+        "plans": len(infos), "calm": len(calm), "late": sum(info.late for info in calm),
+        "missing": sum(b.sequence != a.sequence + 1 for (_, a), (_, b) in pairwise(infos)),
+        "stolen": max((share for at, share in stolen if begin <= at <= end + LOOK), default=1.0),
+    }  # fmt: skip
 
 
 def is_calm(at: float, stolen: list[tuple[float, float]]) -> bool:
@@ -154,15 +157,19 @@ def is_calm(at: float, stolen: list[tuple[float, float]]) -> bool:
 
 
 def test_thirty_minutes_are_flown_and_recorded(
-    endurance: dict[str, dict[str, Any]], told: dict[str, dict[str, int]]
+    endurance: dict[str, dict[str, Any]], told: dict[str, dict[str, Any]]
 ) -> None:
-    flights = endurance[POLICY]["summary"]["episodes"]
-    assert sum(e["success"] for e in flights) >= EPISODES[POLICY] - 3
-    assert told[POLICY]["bags"] == EPISODES[POLICY] and told[POLICY]["missing"] == 0
-    assert told[POLICY]["plans"] >= 0.98 * EPISODES[POLICY] * STEPS
+    """Every flight has its bag and no bag lacks a plan. Whether it was flown to its end is asked of flights
+    during which others never took a tenth of the machine: at half of it poses come too late, and it lands."""
+    episodes, flights = endurance[POLICY]["summary"]["episodes"], told[POLICY]["flights"]
+    assert len(flights) == EPISODES[POLICY] and told[POLICY]["missing"] == 0
+    quiet = [(e, f) for e, f in zip(episodes, flights, strict=True) if f["stolen"] <= MOST_STOLEN]
+    assert len(quiet) >= EPISODES[POLICY] // 4, "the machine was never calm"
+    assert sum(e["success"] for e, _ in quiet) >= 0.95 * len(quiet)
+    assert sum(f["plans"] for _, f in quiet) >= 0.98 * STEPS * len(quiet)
 
 
-def test_no_more_ticks_are_late_than_with_an_empty_controller(told: dict[str, dict[str, int]]) -> None:
+def test_no_more_ticks_are_late_than_with_an_empty_controller(told: dict[str, dict[str, Any]]) -> None:
     """By no more than chance: were a tick of both late equally often, so large a part of the late ones would
     be the policy's with a probability of 5 % or more."""
     ours, empty = told[POLICY], told[EMPTY]
