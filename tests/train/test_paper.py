@@ -87,8 +87,13 @@ def test_a_figure_from_nothing_and_a_second_time_for_nothing(
     assert {c["verdict"] for c in told["claims"]} == {"too noisy to say"}  # one episode is held out
     page = (tmp_path / "out" / "fig10.md").read_text()
     assert "Made by `deqmpc paper fig10`" in page and all(c.text in page for c in figure.claims)
+    (tmp_path / "out" / "why").mkdir()
+    (tmp_path / "out" / "why" / "fig10.md").write_text("Too few steps: `make more`.\n")
+    publish(figure, plan, store, tmp_path / "out", "deqmpc paper fig10")
+    whole = (tmp_path / "out" / "fig10.md").read_text()
+    assert whole == page + "\n## Why\n\nToo few steps: `make more`.\n"
     index(tmp_path / "out")
-    assert page and "[fig10](fig10.md)" in (tmp_path / "out" / "README.md").read_text()
+    assert "[fig10](fig10.md)" in (tmp_path / "out" / "README.md").read_text()
     assert (tmp_path / "out" / "fig10.png").stat().st_size > 10_000
 
 

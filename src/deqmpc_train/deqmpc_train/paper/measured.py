@@ -68,7 +68,8 @@ def stacked(rows: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Measured
     if not rows:
         return Measured(np.zeros((1, 0)), np.zeros((1, 0)))
     units = min(len(top) for top, _ in rows)
-    return Measured(*(np.array([row[i][:units] for row in rows], dtype=np.float64) for i in (0, 1)))
+    top, bottom = (np.array([row[i][:units] for row in rows], dtype=np.float64) for i in (0, 1))
+    return Measured(top, bottom)
 
 
 def returns(_: object, found: Sequence[dict[str, Any]]) -> Measured:

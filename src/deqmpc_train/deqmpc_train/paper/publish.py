@@ -22,8 +22,8 @@ def jobs_of(figures: Iterable[Figure], plan: Plan) -> list[Job]:
 
 
 def publish(figure: Figure, plan: Plan, store: Store, out: Path, command: str) -> dict[str, Any]:
-    """Write the figure's files; its claims and figures as plain values. Raises ConfigError where a job has no
-    result."""
+    """Write the figure's files; its claims and figures as plain values. What people have written into
+    why/NAME.md, reasons for what differs, ends the page. Raises ConfigError where a job has no result."""
     from deqmpc_train.paper.plot import save
 
     results = Results(figure, figure.grid(plan), store)
@@ -37,7 +37,10 @@ def publish(figure: Figure, plan: Plan, store: Store, out: Path, command: str) -
     cost = f"{hours:.2f} CPU hours in all, {trainings} trainings, shared with other figures"
     if (states := codes(jobs_of([figure], plan), store)) > 1:
         cost += f"; computed by {states} states of the code, --store keeps which"
-    write_text(out / f"{figure.name}.md", page(results, findings, command, budget, cost))
+    text, reasons = page(results, findings, command, budget, cost), out / "why" / f"{figure.name}.md"
+    if reasons.is_file():
+        text += f"\n## Why\n\n{reasons.read_text()}"
+    write_text(out / f"{figure.name}.md", text)
     write_json(out / f"{figure.name}.json", told)
     return told
 
