@@ -108,3 +108,13 @@ def test_silence_of_the_own_pose_ends_no_flight() -> None:
 def test_a_single_pose_is_not_enough_for_a_take_off() -> None:
     with pytest.raises(ConfigError, match="ready_time .* longer than pose_timeout .* raise ready_time"):
         Robot(CommanderConfig(ready_time=0.5, pose_timeout=0.5))
+
+
+def test_what_the_robot_said_before_the_flight_does_not_end_it() -> None:
+    """Carried about on the ground, then silent: nothing is known when the flight begins."""
+    commander = standing(require_own_pose=False)
+    for t in (0.0, 0.1, 0.9):
+        commander.own.on_pose(FLOOR + 5.0, LEVEL, replace(commander.estimate(0.1), age=0.0), t)  # type: ignore[type-var]
+    assert commander.own.astray()
+    commander.renew()
+    assert not commander.own.astray()

@@ -56,12 +56,12 @@ class Commander:
         """Forget the flight and the poses, which may be of another place; robot's status, operator and
         obstacles stay."""
         self._poses.reset()
+        self.own.forget()
         self.reset()
 
     def rewind(self, t: float) -> None:
         """Time begins anew at t [s], with another robot: only operator and obstacles stay."""
         self.robot.forget()
-        self.own.forget()
         self.deadman.rewind(t)
         self.renew()
 
