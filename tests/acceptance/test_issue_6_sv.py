@@ -23,7 +23,7 @@ for name in NEEDED:
 from tests.nodes.wild import HANDLERS, throw  # noqa: E402
 
 CHUNK, CHUNKS = 10_000, 15
-FIELDS = ("ready_time:=0.0", "takeoff_duration:=0.5", "goto_duration:=0.5", "goto_speed:=2.0",
+FIELDS = ("ready_time:=0.6", "takeoff_duration:=0.5", "goto_duration:=0.5", "goto_speed:=2.0",
           "settle_time:=0.0", "deadman:=true", "robot:=cf1", "check_firmware:=skip")  # fmt: skip
 
 

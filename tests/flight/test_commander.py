@@ -253,7 +253,7 @@ events = st.one_of(
 def test_whatever_comes_no_unsafe_and_no_late_setpoint(phase: FlightPhase, stream: list[tuple]) -> None:
     robot = Robot(
         CommanderConfig(
-            ready_time=0.0, takeoff_duration=0.5, goto_duration=0.5, goto_speed=2.0, settle_time=0.0
+            ready_time=0.6, takeoff_duration=0.5, goto_duration=0.5, goto_speed=2.0, settle_time=0.0
         )
     )
     robot.position = START * [0.9, 1.0, 0.0]

@@ -24,3 +24,10 @@ def test_another_count_is_no_loss() -> None:
     for number in (5, 1_000_000, 3, 4):
         log.took(number)
     assert log.skipped() == []
+
+
+def test_the_log_is_bounded_while_nobody_asks() -> None:
+    log = FrameLog()
+    for number in range(0, 10_000, 3):
+        log.took(number)
+    assert len(found := log.skipped()) == 1000 and found[-1] == 9_998

@@ -25,7 +25,7 @@ from deqmpc_core.flight.trajectory import WIRE_LIMIT, Setpoint
 from tests.flight.robot import START, Robot, packet_at
 
 QUICK = {
-    "ready_time": 0.0,
+    "ready_time": 0.6,
     "takeoff_duration": 0.5,
     "goto_duration": 0.5,
     "goto_speed": 2.0,
@@ -177,6 +177,29 @@ def test_plans_into_a_known_obstacle_are_bad_plans() -> None:
     robot.commander.set_obstacles(spheres(np.array([0.0, 1.0, 1.0]), 0.2))
     robot.fly(60)
     assert robot.commander.phase is FlightPhase.POLICY
+
+
+def test_a_plan_deep_in_an_obstacle_is_bad_whatever_the_margin() -> None:
+    """The solver's violation of a sphere of 0.1 m is at most 0.01 m^2: the limit is held against metres."""
+    robot = flying(obstacle_margin=-10.0)
+    robot.commander.set_obstacles(spheres(robot.position + 0.6 * SPEED, 0.1))
+    robot.fly(60)
+    assert robot.commander.phase is FlightPhase.LANDING
+    assert "m inside an obstacle (limit 0.05 m)" in robot.commander.reason
+
+
+def test_plans_from_poses_that_are_too_old_are_not_flown() -> None:
+    """The policy has lost motion capture, the commander has not: plans stamped now tell of an old frame."""
+    robot = flying()
+    robot.maker = lambda t, place: replace(along(t, place), frame_number=robot.ticks - 1)
+    robot.fly(20)
+    assert robot.commander.phase is FlightPhase.POLICY and not robot.commander.holding
+    frame = robot.ticks - 1
+    robot.maker = lambda t, place: replace(along(t, place), frame_number=frame)
+    began = robot.t
+    robot.fly(60)
+    assert robot.commander.phase is FlightPhase.LANDING and robot.t - began < 0.8
+    assert "it was made from a pose 0.6" in robot.commander.reason
 
 
 def test_setpoints_stop_before_the_inner_fence_and_the_robot_waits_there() -> None:

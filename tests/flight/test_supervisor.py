@@ -29,7 +29,7 @@ FLYING = (FlightPhase.TAKEOFF, FlightPhase.GOTO, FlightPhase.POLICY)
 
 
 def under_way(phase: FlightPhase, **change: object) -> Robot:
-    quick = {"ready_time": 0.0, "takeoff_duration": 0.5, "goto_duration": 0.5, "settle_time": 0.0}
+    quick = {"ready_time": 0.6, "takeoff_duration": 0.5, "goto_duration": 0.5, "settle_time": 0.0}
     robot = Robot(CommanderConfig(**{**quick, **change}))  # type: ignore[arg-type]
     robot.position = START * [1.0, 1.0, 0.0]
     robot.until(phase)
@@ -79,7 +79,7 @@ def test_lands_when_the_robot_says_its_power_is_low(pm_state: int) -> None:
 @pytest.mark.parametrize("phase", FLYING)
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_released_deadman_lands(phase: FlightPhase, silent: bool) -> None:
-    robot = Robot(CommanderConfig(deadman=True, ready_time=0.0, settle_time=0.0))
+    robot = Robot(CommanderConfig(deadman=True, ready_time=0.6, settle_time=0.0))
     robot.position = START * [1.0, 1.0, 0.0]
     while robot.commander.phase is not phase:
         robot.commander.on_deadman(True, robot.t)
@@ -170,7 +170,7 @@ def ready(**change: object) -> Commander:
 
 def test_the_preflight_list_is_empty_when_all_is_well() -> None:
     checks = checklist(ready(deadman=True), surroundings(), 0.1, REQUEST)
-    assert objections(checks) == [] and len(checks) == 9
+    assert objections(checks) == [] and len(checks) == 12
     assert str(checks[0]) == "request: ok"
 
 

@@ -17,6 +17,8 @@ from deqmpc_core.nets import (
     obstacle_width,
 )
 from deqmpc_core.nets.evaluator import Evaluator
+from deqmpc_core.policies.features import NEAREST, nearest
+from deqmpc_core.types import Spheres
 
 SHAPE = NetworkShape(n=6, q=3, horizon=5, hidden=16, dt=0.1)
 TIGHT = AndersonConfig(evaluations=60, tolerance=1e-12)
@@ -106,3 +108,15 @@ def test_evaluations_without_autograd_equal_the_layer(batch: int) -> None:
         net.cell.widen.weight.mul_(0.5)  # a kept copy of the weights must not outlive them
         again = Evaluator(net.cell, injection)
         torch.testing.assert_close(again(z), net.cell(z, injection), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_features_of_fewer_spheres_than_a_network_sees(count: int) -> None:
+    """As many numbers as ever: those in sight as before, the rest out of reach."""
+    place, few = torch.zeros(2, 3), torch.tensor([[0.5, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.5]])[:count]
+    found = nearest(place, Spheres(few, torch.full((1, count), 0.1)))
+    far = torch.cat([few, torch.full((NEAREST - count, 3), 50.0)])
+    padded = nearest(place, Spheres(far, torch.full((1, NEAREST), 0.1)))
+    assert found.shape == padded.shape and torch.isfinite(found).all()
+    torch.testing.assert_close(found[:, : 4 * count], padded[:, : 4 * count])
+    torch.testing.assert_close(found[:, 3::4], padded[:, 3::4])

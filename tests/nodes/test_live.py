@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,6 +155,36 @@ def test_bad_spheres_and_limits_leave_the_old_ones(node: Node, pilot: Pilot) -> 
     assert not result.successful and "only be tightened" in result.reason and pilot.limits is None
     assert node.set_parameters([Parameter("u_max", value=0.1)])[0].successful
     assert pilot.limits is not None and float(pilot.limits[1].max()) == 0.1
+
+
+def test_whatever_a_swap_raises_the_old_policy_flies(
+    node: Node, pilot: Pilot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits, before = live(node, pilot), pilot.policy
+    edits._preparation.preload(["hover", "straight-line"])
+    monkeypatch.setattr("deqmpc_core.flight.live_policy.carried", lambda *_: 1 / 0)
+    node.set_parameters([Parameter("policy", value="hover")])
+    edits.apply()
+    assert pilot.policy is before and edits.swaps == 0 and pilot.plan is not None
+    assert edits.name == "goal-mpc" == node.get_parameter("policy").value
+    monkeypatch.undo()
+    node.set_parameters([Parameter("policy", value="straight-line")])
+    edits.apply()
+    assert edits.name == "straight-line" and pilot.policy is not before
+
+
+def test_a_set_the_policy_cannot_take_is_refused(
+    node: Node, pilot: Pilot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits = live(node, pilot)
+    sound, one = edits.spheres, Obstacles(centers=[Point(x=0.3, z=1.0)], radii=[0.2])
+    with monkeypatch.context() as patch:
+        broken = SimpleNamespace(solver=pilot.policy.solver, initial_state=lambda _: 1 / 0)
+        patch.setattr(pilot, "_policy", broken)
+        edits._on_obstacles(one)
+        assert edits.spheres is sound and pilot.obstacles is None
+    edits._on_obstacles(one)
+    assert len(edits.spheres.radii) == 1 and pilot.obstacles is edits.spheres
 
 
 def test_a_set_survives_the_wire() -> None:

@@ -20,6 +20,7 @@ from std_msgs.msg import Header
 from deqmpc_core.errors import ConfigError
 from deqmpc_policy_node.bridge import Bridge, is_pose, parse_names, values_of
 from deqmpc_policy_node.clock import TimeBase
+from deqmpc_policy_node.diagnostics import OK, WARN
 from deqmpc_policy_node.nodes.mocap_bridge import BridgeParameters, MocapBridge
 from deqmpc_policy_node.pose_sources import (
     KINDS,
@@ -91,7 +92,17 @@ def test_a_single_pose_is_that_of_the_wanted_body(values: tuple[float, ...], wan
 def test_a_number_finds_the_streaming_id() -> None:
     frame = frame_of_rigid_bodies(bodies([("12", (0.0,) * 7), ("1", (1.0,) * 7)]), 0, BASE)
     assert all(s is not None and s.position[0] == 1.0 for s in (frame.sample("1"), frame.sample("01")))
-    assert frame.sample("cf1") is None and frame.sample("²") is None and frame.sample("2" * 5000) is None
+    assert all(frame.sample(other) is None for other in ("", "cf1", "²", "2" * 5000))
+
+
+def test_a_nameless_body_is_nobody_and_the_exact_name_wins() -> None:
+    entries = [("", (0.0,) * 7), ("07", (1.0,) * 7), ("7", (2.0,) * 7)]
+    named = NamedPoseArray(header=header(1), poses=[NamedPose(name=n, pose=pose(v)) for n, v in entries])
+    for frame in (frame_of_rigid_bodies(bodies(entries), 0, BASE), frame_of_named_poses(named, 0, BASE)):
+        exact, number = frame.sample("7"), frame.sample("007")
+        assert exact is not None and exact.position[0] == 2.0
+        assert number is not None and number.position[0] == 1.0
+        assert frame.sample("cf1") is None
 
 
 @pytest.mark.parametrize(
@@ -153,7 +164,8 @@ def test_the_server_is_matched_and_pose_sources_hear(domain: int) -> None:
     context = Context()
     rclpy.init(args=[], context=context, domain_id=domain)
     node = rclpy.create_node("bridge", context=context)
-    MocapBridge(node, BridgeParameters(names="1:cf1"))
+    bridge = MocapBridge(node, BridgeParameters(names="1:cf1"))
+    assert bridge._health().level == WARN and "no server listens to /poses" in bridge._health().message
     heard: list[NamedPoseArray] = []
     frames: list[Any] = []
     node.create_subscription(NamedPoseArray, "/poses", heard.append, with_deadline(LATEST, 0.01))
@@ -172,6 +184,7 @@ def test_the_server_is_matched_and_pose_sources_hear(domain: int) -> None:
         names = {name for frame in frames for name in frame.names}
     assert [p.name for p in heard[0].poses] == ["cf1"] and heard[0].header.frame_id == "map"
     assert names == {"1", "cf1"}
+    assert bridge._health().level == OK and bridge._health().message == "heard by bridge"
     assert [source.senders for source in sources] == [1, 1] and len(KINDS) == 3
     executor.shutdown()
     context.try_shutdown()

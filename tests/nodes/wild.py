@@ -28,7 +28,7 @@ NASTY = (
     1e-9, 101.0, 2.0**53, -1.0,
 )  # fmt: skip
 QUICK = CommanderConfig(
-    ready_time=0.0, takeoff_duration=0.5, goto_duration=0.5, goto_speed=2.0, settle_time=0.0, deadman=True
+    ready_time=0.6, takeoff_duration=0.5, goto_duration=0.5, goto_speed=2.0, settle_time=0.0, deadman=True
 )
 FENCE = Fence(QUICK)
 AROUND = Surroundings([], "/rigid_bodies", 1, 1, "/deqmpc/plan_request", "cf1", [])
@@ -108,6 +108,9 @@ class Wild:
         power = rng.choice((0, 1, 2)) if rng.random() < 0.98 else rng.randrange(256)
         return Status(battery_voltage=volts, supervisor_info=bits, pm_state=power)
 
+    def own_pose(self) -> PoseStamped:
+        return self.pose_stamped()
+
     def deadman(self) -> Bool:
         return Bool(data=self.rng.random() < 0.98)
 
@@ -182,6 +185,9 @@ class Flight(Robot):
     def status(self) -> None:
         self.inputs.status(self.commander, self.wild.status(), self.t)
 
+    def own_pose(self) -> None:
+        self.inputs.own_pose(self.commander, self.wild.own_pose(), self.t)
+
     def deadman(self) -> None:
         self.inputs.deadman(self.commander, self.wild.deadman(), self.t)
 
@@ -196,6 +202,7 @@ class Flight(Robot):
 HANDLERS: dict[str, Callable[[Flight], None]] = {
     "rigid_bodies": Flight.rigid_bodies, "pose_stamped": Flight.pose_stamped, "plan": Flight.plan,
     "status": Flight.status, "deadman": Flight.deadman, "start": Flight.start, "obstacles": Flight.obstacles,
+    "own_pose": Flight.own_pose,
 }  # fmt: skip
 
 

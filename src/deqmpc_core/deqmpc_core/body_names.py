@@ -2,9 +2,8 @@
 
 
 def same_body(name: str, wanted: str) -> bool:
-    """By name, or by number ("7" finds "7" and "07"). A body without a name is taken for the one that is
-    wanted: its topic has told who it is."""
-    return name in ("", wanted) or _number(name) == _number(wanted) != -1
+    """By name, or by number ("7" finds "7" and "07")."""
+    return name == wanted or _number(name) == _number(wanted) != -1
 
 
 def _number(name: str) -> int:

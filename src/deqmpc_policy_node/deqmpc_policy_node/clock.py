@@ -5,6 +5,8 @@ import time
 from builtin_interfaces.msg import Time
 
 NANOSECONDS = 1_000_000_000
+_SLACK = 1_000_000
+"""ns by which two clocks may differ unheeded: stamps that were taken meanwhile stay in their order."""
 
 
 def nanoseconds(stamp: Time) -> int:
@@ -26,7 +28,14 @@ class TimeBase:
 
     def __init__(self, lock_step: bool) -> None:
         self._epoch = 0 if lock_step else time.time_ns()
-        self._anchor = time.monotonic_ns()
+        self._anchor, self._lock_step = time.monotonic_ns(), lock_step
+
+    def anchor(self) -> None:
+        """Take the wall clock's word anew: it may have been set since. `now` goes on without a step; stamps
+        are other seconds from here on. Not to be called in flight."""
+        epoch = time.time_ns() - (time.monotonic_ns() - self._anchor)
+        if not self._lock_step and abs(epoch - self._epoch) > _SLACK:
+            self._epoch = epoch
 
     def seconds(self, stamp: Time) -> float:
         """Seconds since the epoch of a stamp."""

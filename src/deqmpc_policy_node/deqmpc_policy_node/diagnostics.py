@@ -28,8 +28,12 @@ class Health:
 class DiagnosticsWriter:
     """Asks `health` once a second while started. hardware: the robot's name."""
 
-    def __init__(self, node: Node, base: TimeBase, hardware: str, health: Callable[[], Health]) -> None:
+    def __init__(
+        self, node: Node, base: TimeBase, hardware: str, health: Callable[[], Health], what: str = "ticks"
+    ) -> None:
+        """what: the part of the node that is spoken of."""
         self._node, self._base, self._hardware, self._health = node, base, hardware, health
+        self._what = what
         self._publisher = node.create_publisher(DiagnosticArray, TOPIC, 10)
         self._timer = None
 
@@ -46,10 +50,10 @@ class DiagnosticsWriter:
 
     def write(self) -> None:
         """Publish now."""
-        health, name = self._health(), self._node.get_name()
+        health, name = self._health(), f"{self._node.get_name()}: {self._what}"
         values = {**health.values, "memory [MB]": resident_megabytes()}
         status = DiagnosticStatus(
-            level=health.level, name=f"{name}: ticks", message=health.message, hardware_id=self._hardware
+            level=health.level, name=name, message=health.message, hardware_id=self._hardware
         )
         status.values = [KeyValue(key=key, value=_text(value)) for key, value in values.items()]
         message = DiagnosticArray(status=[status])

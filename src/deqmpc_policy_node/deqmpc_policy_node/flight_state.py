@@ -11,6 +11,7 @@ from deqmpc_policy_node.convert import header, point
 from deqmpc_policy_node.qos import LATCHED
 
 PERIOD = 1.0
+MOST_OTHERS = 20
 NOWHERE = Point(x=float("nan"), y=float("nan"), z=float("nan"))
 
 
@@ -22,15 +23,20 @@ class StateAnnouncer:
         self._publisher = node.create_publisher(FlightState, topics.FLIGHT_STATE, LATCHED)
         self._last: tuple[str, str] | None = None
         self._last_time = 0.0
-        self._others: set[str] = set()
+        self._others: dict[str, None] = {}
 
     def renew(self) -> None:
-        """Another flight: announce even what has not changed."""
+        """Another flight: announce even what has not changed; bodies seen are of the one before."""
         self._last = None
+        self._others.clear()
 
     def saw_others(self, names: set[str]) -> None:
         """Bodies in view while ours was not."""
-        self._others |= names
+        for name in sorted(names):
+            self._others.pop(name, None)
+            self._others[name] = None
+        for name in list(self._others)[:-MOST_OTHERS]:
+            del self._others[name]
 
     def announce(self, commander: Commander, t: float) -> None:
         """Publish at t [s] if there is news or a second has passed."""

@@ -2,11 +2,13 @@
 thrown at it. Nothing here raises, whatever comes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from crazyflie_interfaces.msg import Status
 from deqmpc_interfaces.msg import Obstacles, Plan
 from deqmpc_interfaces.srv import StartFlight
+from geometry_msgs.msg import PoseStamped
 from std_msgs.msg import Bool
 
 from deqmpc_core.errors import ConfigError
@@ -44,8 +46,9 @@ class FrameKeeper:
 class Inputs:
     """Messages in, calls of a Commander out. times are seconds since the TimeBase's epoch."""
 
-    def __init__(self, base: TimeBase, body: str, frame: str) -> None:
-        self._base, self._body = base, body
+    def __init__(self, base: TimeBase, body: str, frame: str, counted: bool = True) -> None:
+        """counted: frame numbers are motion capture's own, so those of plans mean the same frames."""
+        self._base, self._body, self._counted = base, body, counted
         self.frames = FrameKeeper(frame)
         self.in_view: set[str] = set()
 
@@ -61,11 +64,17 @@ class Inputs:
         """Hand a plan on; True when it is flown."""
         if len(message.position) > MAX_KNOTS:
             return False
-        return commander.on_plan(plan_packet(message, self._base), arrival)
+        packet = plan_packet(message, self._base)
+        return commander.on_plan(packet if self._counted else replace(packet, frame_number=0), arrival)
 
     def status(self, commander: Commander, message: Status, t: float) -> None:
         """Hand the robot's status on."""
         commander.on_status(robot_status(message), t)
+
+    def own_pose(self, commander: Commander, message: PoseStamped, t: float) -> None:
+        """Hand the robot's own estimate on, held against motion capture of the same moment."""
+        place, turn = array(message.pose.position), array(message.pose.orientation)
+        commander.own.on_pose(place, turn, commander.estimate(t), t)
 
     def deadman(self, commander: Commander, message: Bool, t: float) -> None:
         """Hand the operator's switch on."""

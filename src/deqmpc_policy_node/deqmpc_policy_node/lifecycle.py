@@ -23,6 +23,8 @@ from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.process import Spinner, guarded
 
 Step = Callable[[], None]
+MOST_FAILURES = 100
+"""Rounds of the loop in a row that may fail; then the node is beyond help and closes."""
 
 
 @dataclass(frozen=True)
@@ -203,12 +205,26 @@ def run_managed(name: str, build: Build, parameters: Sequence[type] = ()) -> int
 
 
 def _loop(node: ManagedNode, spinner: Spinner) -> int:
+    failed = 0
     try:
         while not spinner.interrupt.requested and not node.finalized:
-            spinner.once()
-            if node.active and node.behaviour is not None:
-                node.behaviour.decide()
+            try:
+                spinner.once()
+                if node.active and node.behaviour is not None:
+                    node.behaviour.decide()
+                failed = 0
+            except Exception:
+                failed = _again(node, failed + 1)
     finally:
         if node.active and node.behaviour is not None:
             node.behaviour.close()
     return 0
+
+
+def _again(node: Node, failed: int) -> int:
+    """Called in an except clause: a message or a moment that nobody thought of must not end a flight. Raises
+    what was raised once it has failed too often in a row."""
+    node.get_logger().error(f"internal error: {traceback.format_exc()}", throttle_duration_sec=1.0)
+    if failed >= MOST_FAILURES or not node.context.ok():
+        raise  # noqa: PLE0704
+    return failed

@@ -91,11 +91,12 @@ class LiveEdits:
     def _on_obstacles(self, message: Obstacles) -> None:
         now = self._now()
         try:
-            self.spheres = obstacle_set(message, self._base, now)
+            spheres = obstacle_set(message, self._base, now)
+            self._pilot.avoid(spheres)
         except ConfigError as error:
             self._node.get_logger().error(f"obstacles refused, the old set stays: {error}")
             return
-        self._pilot.obstacles = self.spheres
+        self.spheres = spheres
         self.show(now)
 
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:
@@ -150,13 +151,24 @@ class LiveEdits:
         done = self._preparation.poll()
         if done is None:
             return
-        said = self._hand_over(done) if done.policy is not None else self._keep(done)
+        flies, said = self._tried(done)
         self._own_set = True
-        self._node.set_parameters([Parameter(POLICY, value=self.name)])
-        self._own_set = False
-        if self._answer is not None:
-            self._answer.set_result((done.policy is not None, said))
+        try:
+            self._node.set_parameters([Parameter(POLICY, value=self.name)])
+        finally:
+            self._own_set = False
+            if self._answer is not None:
+                self._answer.set_result((flies, said))
             self._answer = None
+
+    def _tried(self, done: Prepared) -> tuple[bool, str]:
+        """Whether the policy flies from now on, and that in words; whatever it raises, the old one flies."""
+        if done.policy is None:
+            return False, self._keep(done)
+        try:
+            return True, self._hand_over(done)
+        except Exception as error:
+            return False, self._keep(Prepared(done.name, None, f"{type(error).__name__}: {error}"))
 
     def _hand_over(self, done: Prepared) -> str:
         began = time.perf_counter()

@@ -30,13 +30,15 @@ class PoseFrame:
 
     stamp [s]: of capture, since the TimeBase's epoch. frame_number: the driver's counter; for messages that
     carry none, the number of the message among those received. frame_id: the frame the poses are in, as the
-    sender calls it. bodies: name and pose of each body in view; a message of one nameless body has "".
+    sender calls it. bodies: name and pose of each body in view. single: a message of one pose; its topic has
+    told which body that is.
     """
 
     stamp: float
     frame_number: int
     frame_id: str
     bodies: tuple[tuple[str, Pose], ...]
+    single: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -44,12 +46,14 @@ class PoseFrame:
         return {name for name, _ in self.bodies}
 
     def sample(self, body: str) -> PoseSample | None:
-        """The pose of the body, named as `same_body` has it; None when it is not in view."""
-        for name, pose in self.bodies:
-            if same_body(name, body):
-                place, turn = array(pose.position), array(pose.orientation)
-                return PoseSample(self.stamp, self.frame_number, place, turn)
-        return None
+        """The pose of the body of exactly this name, or else named as `same_body` has it; None when it is not
+        in view."""
+        fitting = [(name, pose) for name, pose in self.bodies if self.single or same_body(name, body)]
+        if not fitting:
+            return None
+        pose = min(fitting, key=lambda found: found[0] != body)[1]
+        place, turn = array(pose.position), array(pose.orientation)
+        return PoseSample(self.stamp, self.frame_number, place, turn)
 
 
 def frame_of_rigid_bodies(message: RigidBodies, count: int, base: TimeBase) -> PoseFrame:
@@ -69,7 +73,7 @@ def frame_of_named_poses(message: NamedPoseArray, count: int, base: TimeBase) ->
 def frame_of_pose(message: PoseStamped, count: int, base: TimeBase) -> PoseFrame:
     """A single pose, as vrpn_mocap and many others publish it."""
     return PoseFrame(
-        base.seconds(message.header.stamp), count, message.header.frame_id, (("", message.pose),)
+        base.seconds(message.header.stamp), count, message.header.frame_id, (("", message.pose),), single=True
     )
 
 
@@ -105,6 +109,11 @@ class PoseSourceParameters:
                 "parameter 'pose_source' pose_stamped needs 'pose_topic', e.g. /vrpn_mocap/cf1/pose "
                 "(not the robot's own /<robot>/pose: that is an estimate)"
             )
+
+    @property
+    def counted(self) -> bool:
+        """Whether frames carry the driver's own number; else each node counts what it gets."""
+        return self.pose_source == RIGID_BODIES_SOURCE
 
     @property
     def topic(self) -> str:

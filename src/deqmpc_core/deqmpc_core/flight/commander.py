@@ -10,8 +10,10 @@ from deqmpc_core.flight.configuration import FLYING, CommanderConfig, FlightPhas
 from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample
 from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.frames import Array
+from deqmpc_core.flight.given import given
 from deqmpc_core.flight.landing import Landing
 from deqmpc_core.flight.obstacle_set import NOTHING, ObstacleSet
+from deqmpc_core.flight.own_pose import OwnPose
 from deqmpc_core.flight.policy_stream import PolicyStream
 from deqmpc_core.flight.pose_intake import PoseIntake
 from deqmpc_core.flight.trajectory import PlanPacket
@@ -37,8 +39,9 @@ class Commander:
         self.config = config or CommanderConfig()
         self.fence = Fence(self.config)
         self.robot, self.deadman = RobotWatch(self.config), Deadman(self.config)
+        self.own = OwnPose(self.config)
         self._poses = PoseIntake(self.config, estimator)
-        self._spheres = NOTHING
+        self._spheres, self.obstacles_known = NOTHING, False
         self._act: dict[FlightPhase, Callable[[float], list[Command]]] = {
             FlightPhase.IDLE: self._idle,
             FlightPhase.TAKEOFF: self._takeoff,
@@ -53,6 +56,7 @@ class Commander:
         """Forget the flight and the poses, which may be of another place; robot's status, operator and
         obstacles stay."""
         self._poses.reset()
+        self.own.forget()
         self.reset()
 
     def rewind(self, t: float) -> None:
@@ -113,6 +117,11 @@ class Commander:
         """The commander's own state estimate at t [s]."""
         return self._poses.estimate(t)
 
+    @property
+    def pose_delay(self) -> float:
+        """How late poses come at best [s]."""
+        return self._poses.delay
+
     def pose_late(self, t: float) -> str:
         """That the newest usable pose is too old to fly at t [s], in words; empty while it is not."""
         return self._poses.late(t)
@@ -126,8 +135,9 @@ class Commander:
         one flown."""
         if self._phase is not FlightPhase.POLICY or self._stream is None:
             return False
-        seen = self._poses.fresh(arrival_time)
-        return self._stream.book.offer(packet, arrival_time, None if seen is None else seen.position)
+        seen, captured = self._poses.fresh(arrival_time), self._poses.frames.latest(packet.frame_number)
+        place = None if seen is None else seen.position
+        return self._stream.book.offer(packet, arrival_time, place, captured)
 
     def on_status(self, status: RobotStatus, t: float) -> None:
         """Take what the robot says of itself."""
@@ -139,7 +149,7 @@ class Commander:
 
     def set_obstacles(self, spheres: ObstacleSet) -> None:
         """Spheres that plans are watched against from now on."""
-        self._spheres = spheres
+        self._spheres, self.obstacles_known = spheres, True
         if self._stream is not None:
             self._stream.book.obstacles = spheres
 
@@ -203,7 +213,7 @@ class Commander:
     def _why_land(self, t: float) -> str | None:
         """Reasons to land in every phase of the flight."""
         reason = self._stop or self._poses.late(t) or self.deadman.released(t) or self.robot.weak(t)
-        return reason or self.fence.left(self._seen(t).position, "the robot")
+        return reason or self.own.astray() or self.fence.left(self._seen(t).position, "the robot")
 
     def _idle(self, t: float) -> list[Command]:
         if self._request is None:
@@ -279,17 +289,10 @@ class Commander:
         self._phase, self._reason = FlightPhase.FAULT, reason
 
     def _flight(self) -> FlightRequest:
-        if self._request is None:
-            raise RuntimeError(f"{self._phase.name} without a request")
-        return self._request
+        return given(self._request, f"{self._phase.name} without a request")
 
     def _leg(self) -> Approach:
-        if self._approach is None:
-            raise RuntimeError(f"{self._phase.name} without a take-off")
-        return self._approach
+        return given(self._approach, f"{self._phase.name} without a take-off")
 
     def _seen(self, t: float) -> Estimate:
-        seen = self._poses.estimate(t)
-        if seen is None:
-            raise RuntimeError(f"{self._phase.name} without a pose")
-        return seen
+        return given(self._poses.estimate(t), f"{self._phase.name} without a pose")

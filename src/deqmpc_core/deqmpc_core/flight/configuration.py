@@ -94,7 +94,7 @@ class SafetyConfig:
         0.6, "a plan that begins farther from the robot is not believed [m]", 0.05, 10.0
     )
     violation_limit: float = number(
-        0.05, "a plan whose constraint violation is larger is bad [constraint's own unit]", 0.0, 10.0
+        0.05, "a plan that breaks a constraint by more is bad [its unit; m into known obstacles]", 0.0, 10.0
     )
     obstacle_margin: float = number(
         0.0, "a plan nearer to the surface of a known obstacle is bad [m]", -10.0, 10.0
@@ -127,6 +127,19 @@ class SafetyConfig:
     battery_time: float = number(2.0, "... for so long [s]", 0.0, 60.0)
     require_status: bool = flag(False, "no take-off without the robot's status")
     status_timeout: float = number(3.0, "a status older than this is no status [s]", 0.1, 60.0)
+    require_own_pose: bool = flag(False, "no take-off without the robot's own estimate, /<robot>/pose")
+    own_pose_timeout: float = number(1.0, "an own estimate older than this is none [s]", 0.1, 60.0)
+    own_pose_distance: float = number(
+        0.1, "no take-off when the robot's own estimate is farther from motion capture [m]", 0.01, 10.0
+    )
+    own_pose_angle: float = number(0.175, "... or turned by more [rad]", 0.01, 3.2)
+    own_pose_astray: float = number(
+        0.5, "land when the robot's own estimate is farther from motion capture in flight [m]", 0.05, 100.0
+    )
+    own_pose_astray_time: float = number(0.5, "... for so long [s]", 0.0, 60.0)
+    require_obstacles: bool = flag(False, "no take-off before the policy has told its set of obstacles")
+    start_tilt: float = number(0.175, "no take-off when the robot leans by more [rad]", 0.01, 1.6)
+    start_speed: float = number(0.3, "no take-off when the robot moves faster [m/s]", 0.01, 10.0)
     deadman: bool = flag(False, "the operator's deadman must be held from the start to the landing")
     deadman_timeout: float = number(0.5, "a deadman not confirmed for so long is released [s]", 0.05, 5.0)
 
@@ -174,3 +187,11 @@ class CommanderConfig(SafetyConfig):
     landed_speed: float = number(0.15, "landed when slower than this [m/s]", 0.01, 1.0)
     landed_time: float = number(0.5, "landed after so long low and slow [s]", 0.0, 5.0)
     land_limit: float = number(12.0, "give up when no landing has been seen [s]", 2.0, 60.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ready_time <= self.pose_timeout:
+            raise ConfigError(
+                f"ready_time ({self.ready_time:.2f} s) must be longer than pose_timeout "
+                f"({self.pose_timeout:.2f} s), or a single pose is enough for a take-off: raise ready_time"
+            )

@@ -31,13 +31,15 @@ class PlanBook:
         """Seconds since the plan's knot 0 or its arrival, the later; infinite before the first."""
         return math.inf if self.plan is None else max(t - self.plan.stamp, t - self._arrival)
 
-    def offer(self, packet: PlanPacket, arrival: float, robot: Array | None) -> bool:
-        """Take a plan that arrived at arrival [s] while the robot was at (3,) (None: unknown); False when it
-        is not flown."""
+    def offer(
+        self, packet: PlanPacket, arrival: float, robot: Array | None, captured: float | None = None
+    ) -> bool:
+        """Take a plan that arrived at arrival [s] while the robot was at (3,) and that was made from a pose
+        captured at `captured` [s] or before (None: unknown); False when it is not flown."""
         unusable = packet.fault()
         if not unusable and self._out_of_time(packet, arrival):
             return False
-        unusable = unusable or self._away(packet, arrival, robot)
+        unusable = unusable or self._outdated(packet, captured) or self._away(packet, arrival, robot)
         if unusable:
             self.complaint = unusable
             return False
@@ -53,6 +55,13 @@ class PlanBook:
         flown = -math.inf if self.plan is None else self.plan.stamp
         future = packet.stamp > arrival + self._config.plan_timeout
         return future or packet.stamp < self._began - TIME_TOLERANCE or packet.stamp <= flown
+
+    def _outdated(self, packet: PlanPacket, captured: float | None) -> str:
+        """That the policy flies on poses too old to hold on, in words; empty while it does not."""
+        age = 0.0 if captured is None else packet.stamp - captured
+        if age <= self._config.pose_late + TIME_TOLERANCE:
+            return ""
+        return f"it was made from a pose {age:.2f} s old (limit {self._config.pose_late:.2f} s)"
 
     def _away(self, packet: PlanPacket, arrival: float, robot: Array | None) -> str:
         if robot is None:
@@ -76,6 +85,8 @@ class PlanBook:
         margin = self.margin(packet)
         if margin < c.obstacle_margin:
             return f"{margin:.2f} m from an obstacle's surface (limit {c.obstacle_margin:.2f} m)"
+        if -margin > c.violation_limit:
+            return f"{-margin:.2f} m inside an obstacle (limit {c.violation_limit:.2f} m)"
         return ""
 
     def margin(self, packet: PlanPacket) -> float:

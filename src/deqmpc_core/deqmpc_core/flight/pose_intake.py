@@ -1,10 +1,15 @@
 """Poses as a node takes them in: when they came, whether they are believed, how old the newest is."""
 
 import math
+from collections import deque
 
 from deqmpc_core.flight.configuration import SafetyConfig
 from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample, StateEstimator
+from deqmpc_core.flight.frame_stamps import FrameStamps
 from deqmpc_core.flight.ladder import TIME_TOLERANCE, View, late
+
+DELAYS = 50
+"""Poses over which the least delay is taken: a busy computer delays some, a wrong clock all."""
 
 
 class PoseIntake:
@@ -12,11 +17,16 @@ class PoseIntake:
 
     def __init__(self, config: SafetyConfig, estimator: EstimatorConfig | None = None) -> None:
         self._config, self._estimator = config, StateEstimator(estimator)
+        self.frames = FrameStamps()
+        """Capture times of the poses that were used."""
+        self._delays: deque[float] = deque(maxlen=DELAYS)
         self.reset()
 
     def reset(self) -> None:
         """Forget every pose."""
         self._estimator.reset()
+        self.frames.forget()
+        self._delays.clear()
         self._arrival, self.refusal = -math.inf, ""
 
     def on_pose(self, sample: PoseSample, arrival: float) -> bool:
@@ -28,7 +38,10 @@ class PoseIntake:
             return False
         taken = self._estimator.update(sample)
         self.refusal = self._estimator.complaint
-        self._arrival = arrival if taken else self._arrival
+        if taken:
+            self._arrival = arrival
+            self.frames.took(sample.frame_number, sample.stamp)
+            self._delays.append(arrival - sample.stamp)
         return taken
 
     def estimate(self, t: float) -> Estimate | None:
@@ -38,6 +51,11 @@ class PoseIntake:
     def age(self, t: float) -> float:
         """Seconds since the newest usable pose was captured or came, the later; infinite without one."""
         return max(self._estimator.age(t), t - self._arrival)
+
+    @property
+    def delay(self) -> float:
+        """Least time [s] from capture to arrival of the last poses; 0 without one."""
+        return min(self._delays, default=0.0)
 
     def late(self, t: float) -> str:
         """That the newest usable pose is too old at t [s] to fly on, in words; empty while it is not."""

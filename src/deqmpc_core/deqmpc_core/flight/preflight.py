@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight.commander import Commander
 from deqmpc_core.flight.configuration import FlightPhase, FlightRequest
+from deqmpc_core.flight.frames import matrix_from_quaternion
 
 ON_GROUND = (FlightPhase.IDLE, FlightPhase.LANDED)
 
@@ -57,6 +60,9 @@ def _state(commander: Commander, around: Surroundings, t: float) -> list[Check]:
     return [
         Check("phase", _phase(commander)),
         Check("pose", _pose(commander, around, t)),
+        Check("stance", _stance(commander, t)),
+        Check("robot's own pose", commander.own.objection(t)),
+        Check("obstacles", _obstacles(commander)),
         Check("robot's status", unknown or robot.broken()),
         Check("battery", robot.flat() or robot.weak(t)),
         Check("deadman", commander.deadman.released(t)),
@@ -112,8 +118,42 @@ def _pose(commander: Commander, around: Surroundings, t: float) -> str:
     if late:
         others = f" (wanted '{around.body}', in view: {', '.join(around.in_view)})" if around.in_view else ""
         return f"{late}{f' ({around.frame})' if around.frame else others}"
+    delay, limit = commander.pose_delay, 0.5 * commander.config.pose_late
+    if delay > limit:
+        return (
+            f"poses are {delay:.2f} s old when they come (limit {limit:.2f} s, half of pose_late): are the "
+            "clocks of motion capture and of this computer in step?"
+        )
     seen = commander.estimate(t)
     return "no pose" if seen is None else commander.fence.left(seen.position, "the robot")
+
+
+def _stance(commander: Commander, t: float) -> str:
+    """Level, still and on the floor; said of fresh poses only."""
+    seen, c = commander.estimate(t), commander.config
+    if seen is None or commander.pose_late(t):
+        return ""
+    tilt = float(np.arccos(np.clip(matrix_from_quaternion(seen.quaternion)[2, 2], -1.0, 1.0)))
+    if tilt > c.start_tilt:
+        return (
+            f"the robot leans by {tilt:.2f} rad (limit {c.start_tilt:.2f} rad): put it level, or set the "
+            "body's axes in the motion capture software (z up, x forward)"
+        )
+    speed, height = float(np.linalg.norm(seen.velocity)), float(seen.position[2])
+    if speed > c.start_speed:
+        return f"the robot moves at {speed:.2f} m/s (limit {c.start_speed:.2f} m/s): put it down"
+    if abs(height) > c.landed_height:
+        return (
+            f"the robot stands at z = {height:.2f} m, no landing there would be seen (landed_height "
+            f"{c.landed_height:.2f} m): put it on the floor, or the world's origin there"
+        )
+    return ""
+
+
+def _obstacles(commander: Commander) -> str:
+    if commander.obstacles_known or not commander.config.require_obstacles:
+        return ""
+    return "the policy has not told its set of obstacles: plans could not be checked; is it configured?"
 
 
 def _policy(around: Surroundings) -> str:

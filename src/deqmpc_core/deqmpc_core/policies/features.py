@@ -79,11 +79,15 @@ def rotation(p: Tensor) -> Tensor:
 
 def nearest(place: Tensor, spheres: Spheres) -> Tensor:
     """Of the NEAREST spheres the direction and the distance to the surface, for place (B, 3): (B, 4 NEAREST),
-    nearest first; moving spheres where they are at the first knot."""
+    nearest first; moving spheres where they are at the first knot. Where there are fewer, the rest is out of
+    reach in no direction."""
     center = spheres.center[:, 0] if spheres.center.ndim == 4 else spheres.center
     way = center.to(place) - place[:, None]
     length = way.norm(dim=-1).clamp_min(1e-6)
     gap = (length - torch.as_tensor(spheres.radius).to(place)).clamp_max(_REACH)
-    order = gap.detach().topk(NEAREST, dim=1, largest=False).indices
     chosen = torch.cat([way / length[..., None], gap[..., None]], -1)
+    if (missing := NEAREST - chosen.shape[1]) > 0:
+        nothing = chosen.new_tensor([0.0, 0.0, 0.0, _REACH]).expand(chosen.shape[0], missing, 4)
+        chosen = torch.cat([chosen, nothing], 1)
+    order = chosen[..., 3].detach().topk(NEAREST, dim=1, largest=False).indices
     return torch.take_along_dim(chosen, order[..., None], 1).flatten(1)

@@ -6,8 +6,7 @@ import time
 import traceback
 from collections import deque
 
-from crazyflie_interfaces.msg import Status
-from deqmpc_interfaces.msg import Obstacles, Step, StepDone
+from deqmpc_interfaces.msg import Step, StepDone
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.timer import Timer
@@ -23,8 +22,9 @@ from deqmpc_core.flight import (
     PoseSample,
     SendSetpoint,
 )
-from deqmpc_core.flight.preflight import ON_GROUND, Check, Surroundings, checklist, objections
+from deqmpc_core.flight.preflight import ON_GROUND, Check, objections
 from deqmpc_policy_node import topics
+from deqmpc_policy_node.checks import Checks
 from deqmpc_policy_node.clock import TimeBase, nanoseconds, stamp_of
 from deqmpc_policy_node.commander_setup import CommanderParameters, checked_firmware, make_link
 from deqmpc_policy_node.flight_state import StateAnnouncer
@@ -36,7 +36,8 @@ from deqmpc_policy_node.parameters import declare
 from deqmpc_policy_node.plan_link import PlanLink
 from deqmpc_policy_node.pose_sources import PoseFrame, PoseSourceParameters, PoseSubscription
 from deqmpc_policy_node.process import Spinner
-from deqmpc_policy_node.qos import LATCHED, LATEST
+from deqmpc_policy_node.qos import LATCHED
+from deqmpc_policy_node.robot_topics import RobotTopics
 
 EXIT_TIME = 1.0
 LAND_GRACE = 3.0
@@ -56,7 +57,8 @@ class CommanderNode:
         self._lock_step = bool(node.get_parameter("use_sim_time").value)
         self._base = TimeBase(self._lock_step)
         self._commander = Commander(config)
-        self._inputs = Inputs(self._base, self._body, parameters.pose_frame)
+        source = declare(node, PoseSourceParameters)
+        self._inputs = Inputs(self._base, self._body, parameters.pose_frame, source.counted)
         self._gate = StepGate()
         self._poses: deque[tuple[PoseSample, float]] = deque(maxlen=MOST_POSES)
         self._request: FlightRequest | None = None
@@ -68,16 +70,15 @@ class CommanderNode:
         self._plans = PlanLink(node, spinner, self._base, self._inputs, self._lock_step, timeout)
         self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self._on_refusal)
         checked_firmware(node, spinner, parameters)
-        self._connect()
+        self._connect(source)
 
-    def _connect(self) -> None:
+    def _connect(self, source: PoseSourceParameters) -> None:
         node = self.node
-        source = declare(node, PoseSourceParameters)
-        self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
-        node.create_subscription(
-            Status, topics.robot_name(self._parameters.robot, "status"), self._on_status, LATEST
+        mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
+        self._checks = Checks(
+            self._commander, self._robot, mocap, self._plans, self._inputs, self._body, not self._lock_step
         )
-        node.create_subscription(Obstacles, topics.OBSTACLE_SET, self._on_obstacles, LATCHED)
+        RobotTopics(node, self._parameters.robot, self._inputs, self._commander, self._now)
         OperatorLink(node, self)
         if self._lock_step:
             self._step_done = node.create_publisher(StepDone, topics.STEP_DONE, LATCHED)
@@ -117,13 +118,6 @@ class CommanderNode:
         elif sample is not None:
             self._poses.append((sample, self._base.now()))
 
-    def _on_status(self, message: Status) -> None:
-        self._inputs.status(self._commander, message, self._now())
-
-    def _on_obstacles(self, message: Obstacles) -> None:
-        if objection := self._inputs.obstacles(self._commander, message, self._now()):
-            self.node.get_logger().error(f"obstacles refused: {objection}", throttle_duration_sec=1.0)
-
     def deadman(self, message: Bool) -> None:
         """The operator's switch."""
         self._inputs.deadman(self._commander, message, self._now())
@@ -153,24 +147,7 @@ class CommanderNode:
         return not objections(checks), "\n".join(str(check) for check in checks)
 
     def _checklist(self, request: FlightRequest | None) -> list[Check]:
-        around = Surroundings(
-            missing=self._robot.missing(),
-            pose_topic=self._mocap.topic,
-            pose_senders=self._mocap.senders,
-            policies=self._plans.listeners,
-            plan_request_topic=topics.PLAN_REQUEST,
-            body=self._body,
-            in_view=sorted(self._inputs.in_view),
-            frame=self._inputs.frames.complaint,
-            live=not self._lock_step,
-        )
-        checks = checklist(self._commander, around, self._now(), request)
-        asleep = (
-            ""
-            if self._active
-            else f"the commander is not active; ros2 lifecycle set /{topics.COMMANDER_NODE} activate"
-        )
-        return [Check("commander", asleep), *checks]
+        return self._checks.items(self._now(), self._active, request)
 
     def ask_stop(self) -> str:
         """Land, forget a request, or acknowledge a fault."""
@@ -203,8 +180,8 @@ class CommanderNode:
             self._decide_step()
         elif self._due:
             self._due = False
-            while self._poses:
-                self._commander.on_pose(*self._poses.popleft())
+            if not self._flying():
+                self._base.anchor()
             self._tick(self._base.now())
 
     def _decide_step(self) -> None:
@@ -216,8 +193,7 @@ class CommanderNode:
         if step.first:
             self._commander.rewind(step.t)
             self._states.renew()
-        for sample in frames:
-            self._commander.on_pose(sample, step.t)
+        self._poses.extend((sample, step.t) for sample in frames)
         sent = self._tick(step.t)
         phase, done = self._commander.phase.name, self._commander.done
         self._step_done.publish(
@@ -232,11 +208,22 @@ class CommanderNode:
             sent = self._act(t)
         except Exception as error:
             self.node.get_logger().error(f"internal error, landing: {traceback.format_exc()}")
-            sent = self._carry_out(self._commander.abandon(t, f"internal error: {error!r}"), t)
+            sent = self._land_now(t, f"internal error: {error!r}")
         self._states.announce(self._commander, t)
         return sent
 
+    def _land_now(self, t: float, reason: str) -> bool:
+        """Hand over and land without a look at anything, whatever else fails; the ticks after this one send
+        what did not get through again. Never a setpoint: False."""
+        try:
+            return self._carry_out(self._commander.abandon(t, reason), t)
+        except Exception:
+            self.node.get_logger().error(f"not all of it was sent: {traceback.format_exc()}")
+            return False
+
     def _act(self, t: float) -> bool:
+        while self._poses:
+            self._commander.on_pose(*self._poses.popleft())
         self._begin_flight()
         self._robot.check()
         self._plans.provide(self._commander, t)
@@ -245,13 +232,20 @@ class CommanderNode:
         return sent
 
     def _carry_out(self, commands: list[Command], t: float) -> bool:
-        sent = False
+        """True when a setpoint went out. A command that fails keeps none back, for NotifySetpointsStop turns
+        the motors off until Land comes; the first failure is raised in the end."""
+        sent, failures = False, list[Exception]()
         for command in commands:
-            if isinstance(command, SendSetpoint):
-                self._robot.stream(command.setpoint, t)
-                sent = True
-            else:
-                self._robot.call(command)
+            try:
+                if isinstance(command, SendSetpoint):
+                    self._robot.stream(command.setpoint, t)
+                    sent = True
+                else:
+                    self._robot.call(command)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return sent
 
     def _begin_flight(self) -> None:
@@ -263,13 +257,16 @@ class CommanderNode:
             self._commander.renew()
             self._inputs.frames.forget()
         self._commander.start(request)
+        self._states.renew()
         self._plans.begin_flight()
 
     def close(self) -> None:
         """A commander that is told to exit lands first, as far as a second allows; the robot then lands on
         its own."""
-        self._commander.stop("the commander was told to exit")
+        reason = "the commander was told to exit"
+        self._commander.stop(reason)
         if not self._lock_step:
+            self._land_now(self._now(), reason)
             self._wait_for_ground(EXIT_TIME)
 
     def _wait_for_ground(self, limit: float) -> bool:

@@ -14,11 +14,15 @@ from rclpy.node import Node
 
 from deqmpc_policy_node import topics
 from deqmpc_policy_node.bridge import Bridge, parse_names
+from deqmpc_policy_node.clock import TimeBase
+from deqmpc_policy_node.diagnostics import OK, WARN, DiagnosticsWriter, Health
 from deqmpc_policy_node.parameters import declare, option
 from deqmpc_policy_node.process import Spinner, run
 from deqmpc_policy_node.qos import LATEST, with_deadline
 
 REPORT_PERIOD = 5.0
+OURS = {topics.RECORDER_NODE, topics.POLICY_NODE, topics.COMMANDER_NODE}
+"""Who may listen to the poses beside the server that sends them on to robots."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,25 @@ class MocapBridge:
         offered = with_deadline(LATEST, parameters.deadline)
         self._publisher = node.create_publisher(NamedPoseArray, parameters.output_topic, offered)
         node.create_subscription(RigidBodies, parameters.input_topic, self._on_bodies, LATEST)
+        self._output, self._sent = parameters.output_topic, 0
+        DiagnosticsWriter(node, TimeBase(lock_step=False), "", self._health, "poses").start()
 
     def _on_bodies(self, message: RigidBodies) -> None:
         bodies = [(body.rigid_body_name, body.pose) for body in message.rigidbodies]
         converted = self._bridge.convert(message.header, bodies)
         if converted is not None:
             self._publisher.publish(converted)
+            self._sent += 1
+
+    def _health(self) -> Health:
+        """What /diagnostics tells: whether any robot's server can hear the poses."""
+        ends = self.node.get_subscriptions_info_by_topic(self._output)
+        servers = sorted({end.node_name for end in ends} - OURS)
+        values = {"messages": self._sent, "poses dropped": self._bridge.dropped, "listeners": len(servers)}
+        if servers and self._publisher.get_subscription_count():
+            return Health(OK, f"heard by {', '.join(servers)}", values)
+        words = f"no server listens to {self._output}, so no robot knows where it is: start Crazyswarm2's"
+        return Health(WARN, words, values)
 
     def decide(self) -> None:
         """Say now and then that poses were dropped."""

@@ -59,6 +59,7 @@ class PolicyParameters:
     preload: tuple[str, ...] = option(
         ("",), "policies to check and keep ready at configure, so that a swap to one of them is immediate"
     )
+    pose_late: float = option(0.2, "no plan from poses older than this [s]", (0.02, 5.0))
     latency_compensation: str = option(
         "pose_age", "what the state is predicted over: none, pose_age or pose_age_and_compute"
     )
@@ -163,6 +164,8 @@ class PolicyNode:
         if self._lock_step:
             self._decide_step()
             return
+        if not self._flying:
+            self._base.anchor()
         while self._poses:
             self._take(self._poses.popleft())
         if self._request is not None and self._request.reset and self._fresh(self._request):
@@ -208,6 +211,10 @@ class PolicyNode:
         estimate = self._latency.look(self._estimator, t)
         if estimate is None:
             self.node.get_logger().warning("no pose yet, no plan", throttle_duration_sec=1.0)
+            return
+        if not self._lock_step and estimate.age > self._parameters.pose_late:
+            words = f"the newest pose is {estimate.age:.2f} s old, no plan"
+            self.node.get_logger().warning(words, throttle_duration_sec=1.0)
             return
         warm, compute = self._pilot.plan is not None, self._latency.expected
         packet = self._planned(estimate)
