@@ -113,7 +113,15 @@ def _pose(commander: Commander, around: Surroundings, t: float) -> str:
         others = f" (wanted '{around.body}', in view: {', '.join(around.in_view)})" if around.in_view else ""
         return f"{late}{f' ({around.frame})' if around.frame else others}"
     seen = commander.estimate(t)
-    return "no pose" if seen is None else commander.fence.left(seen.position, "the robot")
+    if seen is None:
+        return "no pose"
+    height, limit = float(seen.position[2]), commander.config.landed_height
+    if height >= limit:
+        return (
+            f"the robot rests at z = {height:.2f} m, a landing is seen below landed_height {limit:.2f} m: "
+            "put the robot on the floor, the body's origin nearer to its feet, or raise landed_height"
+        )
+    return commander.fence.left(seen.position, "the robot")
 
 
 def _policy(around: Surroundings) -> str:
