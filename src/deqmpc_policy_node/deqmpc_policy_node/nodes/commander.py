@@ -41,7 +41,6 @@ from deqmpc_policy_node.qos import LATCHED, LATEST
 EXIT_TIME = 1.0
 LAND_GRACE = 3.0
 """s past the commander's own limit of a landing that deactivate waits, e.g. for simulated time."""
-
 MOST_POSES = 1000
 
 
@@ -61,12 +60,11 @@ class CommanderNode:
         self._poses: deque[tuple[PoseSample, float]] = deque(maxlen=MOST_POSES)
         self._request: FlightRequest | None = None
         self._timer: Timer | None = None
-        self._active = self._due = False
-        self._t = 0.0
+        self._active, self._due, self._t = False, False, 0.0
         self._states = StateAnnouncer(node, self._base, self._body)
         timeout = parameters.step_timeout
         self._plans = PlanLink(node, spinner, self._base, self._inputs, self._lock_step, timeout)
-        self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self._on_refusal)
+        self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self)
         checked_firmware(node, spinner, parameters)
         self._connect()
 
@@ -74,9 +72,8 @@ class CommanderNode:
         node = self.node
         source = declare(node, PoseSourceParameters)
         self._mocap = PoseSubscription(node, source, self._base, self._lock_step, self._on_frame)
-        node.create_subscription(
-            Status, topics.robot_name(self._parameters.robot, "status"), self._on_status, LATEST
-        )
+        status = topics.robot_name(self._parameters.robot, "status")
+        node.create_subscription(Status, status, self._on_status, LATEST)
         node.create_subscription(Obstacles, topics.OBSTACLE_SET, self._on_obstacles, LATCHED)
         OperatorLink(node, self)
         if self._lock_step:
@@ -106,7 +103,8 @@ class CommanderNode:
         self._timer = None
 
     def cleanup(self) -> None:
-        """Nothing but entities of the node to let go of."""
+        """Entities of the node go by themselves; the link may have more."""
+        self._robot.close()
 
     def _on_frame(self, frame: PoseFrame) -> None:
         sample = self._inputs.pose(frame)
@@ -137,9 +135,14 @@ class CommanderNode:
     def _now(self) -> float:
         return self._t if self._lock_step else self._base.now()
 
-    def _on_refusal(self, command: Command, why: str) -> None:
+    def answered(self, command: Command) -> None:
+        """A command was taken."""
+        self._commander.on_answer(command)
+
+    def failed(self, command: Command, why: str, unanswered: bool) -> None:
+        """A command was not taken, or nobody knows."""
         self.node.get_logger().error(f"{type(command).__name__}: {why}")
-        self._commander.on_service_failure(command, why, self._t)
+        self._commander.on_service_failure(command, why, self._t, unanswered)
 
     def ask_flight(self, request: FlightRequest) -> str:
         """Why a flight cannot start now and what to do about it, or nothing: then it starts."""
@@ -164,30 +167,27 @@ class CommanderNode:
             frame=self._inputs.frames.complaint,
             live=not self._lock_step,
         )
+        asleep = f"the commander is not active; ros2 lifecycle set /{topics.COMMANDER_NODE} activate"
         checks = checklist(self._commander, around, self._now(), request)
-        asleep = (
-            ""
-            if self._active
-            else f"the commander is not active; ros2 lifecycle set /{topics.COMMANDER_NODE} activate"
-        )
-        return [Check("commander", asleep), *checks]
+        return [Check("commander", "" if self._active else asleep), *checks]
 
     def ask_stop(self) -> str:
-        """Land, forget a request, or acknowledge a fault."""
+        """Land, or forget a request; in a fault, which stays, send what ends it once more."""
         self._request = None
         if self._commander.phase is FlightPhase.FAULT:
-            self._commander.reset()
-            return "fault acknowledged"
+            return f"{self._commander.insist()}; the fault stays until {topics.RESET_SERVICE}"
         self._commander.stop("stopped by the operator")
         return f"was: {self._commander.phase.value}"
 
     def ask_reset(self) -> tuple[bool, str]:
         """Acknowledge a fault."""
+        self._robot.check()
         phase = self._commander.phase
         if phase is not FlightPhase.FAULT and phase not in ON_GROUND:
             return False, f"cannot reset ({phase.value}); call {topics.STOP_SERVICE} first"
         self._request = None
-        self._commander.reset()
+        if objection := self._commander.acknowledge():
+            return False, f"cannot reset: {objection}"
         return True, f"was: {phase.value}"
 
     def ask_emergency(self, who: str) -> None:
@@ -219,10 +219,8 @@ class CommanderNode:
         for sample in frames:
             self._commander.on_pose(sample, step.t)
         sent = self._tick(step.t)
-        phase, done = self._commander.phase.name, self._commander.done
-        self._step_done.publish(
-            StepDone(stamp=stamp_of(step.stamp), setpoint_sent=sent, phase=phase, done=done)
-        )
+        stamp, phase, done = stamp_of(step.stamp), self._commander.phase.name, self._commander.done
+        self._step_done.publish(StepDone(stamp=stamp, setpoint_sent=sent, phase=phase, done=done))
 
     def _tick(self, t: float) -> bool:
         """Decide at t [s] and act; True when a setpoint went out. Should anything here fail that nobody
@@ -245,8 +243,10 @@ class CommanderNode:
         return sent
 
     def _carry_out(self, commands: list[Command], t: float) -> bool:
-        sent = False
+        sent, phase = False, self._commander.phase
         for command in commands:
+            if self._commander.phase is not phase:
+                break  # while the last one waited for its answer, an emergency stop came or it was refused
             if isinstance(command, SendSetpoint):
                 self._robot.stream(command.setpoint, t)
                 sent = True
