@@ -100,8 +100,11 @@ class Director:
 
     def _acknowledge_fault(self) -> None:
         """In real time the commander lives on over episodes, and with it a fault of the last one."""
-        if not self._lock_step and self._acknowledge.service_is_ready():
-            self._call(self._acknowledge, Trigger.Request(), 5.0)
+        if self._lock_step or not self._acknowledge.service_is_ready():
+            return
+        request, deadline = Trigger.Request(), time.monotonic() + 5.0
+        while time.monotonic() < deadline and not self._call(self._acknowledge, request, 5.0).success:
+            self.spin(0.1)
 
     def start(self, start: Point, steps: int, period: float, timeout: float) -> None:
         """Ask for the flight until the commander accepts; its last objection is the error."""

@@ -18,8 +18,8 @@ class Cut:
 
     @property
     def unconfirmed(self) -> bool:
-        """Asked for, and nobody has said yes yet."""
-        return self.asked and not self.answered
+        """Asked for, and nobody has said yes yet, or it is to be sent once more."""
+        return self.asked and not (self.answered and not self._left)
 
     def ask(self, sends: int = CUT_SENDS) -> list[Command]:
         """The first of so many; tick() has the others."""

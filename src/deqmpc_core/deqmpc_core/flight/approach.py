@@ -49,7 +49,8 @@ class Approach:
         if t >= self._leg_end - TIME_TOLERANCE and abs(height - target) < self._config.takeoff_tolerance:
             return Leg([self._leave(t, seen)], done=True)
         if t > self._leg_end + self._config.takeoff_limit:
-            return Leg(land=f"take-off did not reach {target:.2f} m: the robot is at {height:.2f} m")
+            why = f"take-off did not reach {target:.2f} m: the robot is at {height:.2f} m"
+            return Leg(land=f"{self.doubt}; {why}" if self.doubt else why)
         return Leg()
 
     def _leave(self, t: float, seen: Estimate) -> GoTo:

@@ -200,7 +200,7 @@ class Commander:
     def acknowledge(self) -> str:
         """The operator's reset: the fault is over, or why it cannot be yet."""
         if self._phase is FlightPhase.FAULT and self._aftermath.cut.unconfirmed and not self.robot.broken():
-            return "the emergency stop was not answered yet and is sent again and again: motors may turn"
+            return "the emergency stop is still being sent and not answered yet: motors may turn"
         self.reset()
         return ""
 

@@ -64,8 +64,8 @@ class CommanderNode:
         self._states = StateAnnouncer(node, self._base, self._body)
         timeout = parameters.step_timeout
         self._plans = PlanLink(node, spinner, self._base, self._inputs, self._lock_step, timeout)
-        self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self)
         checked_firmware(node, spinner, parameters)
+        self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self)
         self._connect()
 
     def _connect(self) -> None:
