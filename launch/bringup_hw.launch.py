@@ -14,6 +14,9 @@ and lands on
     ros2 service call /deqmpc_commander/stop std_srvs/srv/Trigger
 
 No node is restarted in flight: when `policy` dies the commander lands by itself.
+
+Land before Ctrl-C: it ends all processes at once. With server:=true the radio goes with them, and the
+commander's last landing may not get out.
 """
 
 from launch import LaunchDescription

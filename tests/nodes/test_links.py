@@ -2,19 +2,36 @@
 
 import inspect
 import sys
+import time
 import types
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.msg import ParameterType, ParameterValue, SetParametersResult
+from rclpy.task import Future
 
 from deqmpc_core.errors import ConfigError
-from deqmpc_core.flight import Arm, Command, Emergency, GoTo, Land, NotifySetpointsStop, Setpoint, Takeoff
+from deqmpc_core.flight import (
+    Arm,
+    Command,
+    CommanderConfig,
+    Emergency,
+    FlightPhase,
+    GoTo,
+    Land,
+    NotifySetpointsStop,
+    Setpoint,
+    Takeoff,
+)
+from deqmpc_policy_node.clock import TimeBase
 from deqmpc_policy_node.commander_setup import CommanderParameters
-from deqmpc_policy_node.crazyflie_py_link import MODULE, NEEDED, SERVER, CrazyfliePyLink, maker
-from deqmpc_policy_node.firmware_check import CONTROLLER, MASS, _read, firmware_objections
+from deqmpc_policy_node.crazyflie_py_link import MODULE, NEEDED, SERVER, CrazyfliePyLink, made_within, maker
+from deqmpc_policy_node.firmware_check import CONTROLLER, MASS, differences, refusals
+from deqmpc_policy_node.nodes.commander import CommanderNode
+from deqmpc_policy_node.robot import Calls
+from tests.flight.robot import Robot
 
 ALL_SERVICES = {f"/cf1/{name}" for name in NEEDED} | set(SERVER)
 
@@ -23,6 +40,7 @@ class Recorded:
     """Stands in for crazyflie_py's Crazyflie: its methods with the signatures of version 1.0.7, recorded."""
 
     def __init__(self, node: Any, cfname: str, paramTypeDict: dict) -> None:
+        self.node = node
         self.calls: list[tuple[str, dict[str, Any]]] = [("made", {"cfname": cfname, "types": paramTypeDict})]
 
     def _note(self, name: str, values: dict[str, Any]) -> None:
@@ -68,18 +86,42 @@ class Waits:
 
     def until(self, condition: Any, timeout: float) -> bool:
         self.waited.append(timeout)
+        time.sleep(min(timeout, 0.05))
         return bool(condition())
+
+
+class Server:
+    """Stands in for RobotServices: futures that the test answers."""
+
+    def __init__(self) -> None:
+        self.offers, self.asked = True, []
+
+    def ready(self, command: Command) -> bool:
+        return self.offers
+
+    def call(self, command: Command) -> Future:
+        self.asked.append((command, Future()))
+        return self.asked[-1][1]
 
 
 class Bench:
     def __init__(self) -> None:
         self.graph, self.spinner = Graph(), Waits()
-        self.refused: list[tuple[Command, str]] = []
-        self.crazyflie = Recorded(None, "cf1", {})
+        self.taken: list[Command] = []
+        self.lost: list[tuple[Command, str, bool]] = []
+        self.server, self.crazyflie = Server(), Recorded(None, "cf1", {})
+        self.calls_out = Calls(self.server, TimeBase(False), 0.02, self)  # type: ignore[arg-type]
         self.link = CrazyfliePyLink(
             self.graph, self.spinner, "cf1", 0.05,  # type: ignore[arg-type]
-            lambda command, why: self.refused.append((command, why)), lambda: self.crazyflie,
+            self.calls_out, self, lambda: self.crazyflie, 0.3,
         )  # fmt: skip
+        self.spinner.waited.clear()
+
+    def answered(self, command: Command) -> None:
+        self.taken.append(command)
+
+    def failed(self, command: Command, why: str, unanswered: bool) -> None:
+        self.lost.append((command, why, unanswered))
 
     def calls(self) -> list[tuple[str, dict[str, Any]]]:
         return self.crazyflie.calls[1:]
@@ -92,7 +134,6 @@ def test_commands_become_calls_with_plain_floats() -> None:
     bench.link.stream(Setpoint(x, x + 1, x + 2, np.float32(0.5)), 1.0)  # type: ignore[arg-type]
     bench.link.call(NotifySetpointsStop())
     bench.link.call(Land(0.03, 1.5))
-    bench.link.cut()
     assert bench.calls() == [
         ("arm", {"arm": True}),
         ("takeoff", {"targetHeight": 0.5, "duration": 2.0, "groupMask": 0}),
@@ -103,7 +144,6 @@ def test_commands_become_calls_with_plain_floats() -> None:
         }),
         ("notify", {"remainValidMillisecs": 100, "groupMask": 0}),
         ("land", {"targetHeight": 0.03, "duration": 1.5, "groupMask": 0}),
-        ("emergency", {}),
     ]  # fmt: skip
     numbers = [v for _, given in bench.calls() for v in given.values()]
     flat = [n for v in numbers for n in (v if isinstance(v, list) else [v])]
@@ -111,15 +151,44 @@ def test_commands_become_calls_with_plain_floats() -> None:
     assert len(bench.spinner.waited) == 4, "no pause between the hand-over's two commands"
 
 
-def test_what_is_missing_is_refused_and_not_waited_for() -> None:
-    """The class would wait for ever."""
+def no_place() -> None:
+    """What the class does when the server has no initial_position."""
+    raise AssertionError
+
+
+def test_the_class_is_made_at_configure_within_a_limit() -> None:
+    """The class would wait for ever: for a service, and for the server's answer."""
     bench = Bench()
-    bench.graph.services.discard("/cf1/upload_trajectory")
-    assert bench.link.missing() == ["/cf1/upload_trajectory"]
+    assert bench.link.missing() == []
+    bench.graph.services.discard("/cf1/arm")
+    with pytest.raises(ConfigError, match="nobody offers /cf1/arm within 0.3 s"):
+        CrazyfliePyLink(
+            bench.graph, bench.spinner, "cf1", 0.05, bench.calls_out, bench, dict, 0.3  # type: ignore[arg-type]
+        )
+    with pytest.raises(ConfigError, match="not done within 0.0 s"):
+        made_within(bench.spinner, lambda: time.sleep(0.5), 0.01)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="AssertionError.*initial_position"):
+        made_within(bench.spinner, no_place, 0.1)  # type: ignore[arg-type]
     bench.link.call(Arm())
+    assert bench.lost == [(Arm(), "nobody offers /cf1/arm", False)] and bench.calls() == []
+
+
+def test_an_emergency_stop_goes_through_a_client_of_ours_and_is_told() -> None:
+    """crazyflie_py drops the answer."""
+    bench = Bench()
+    for send in (bench.link.cut, lambda: bench.link.call(Emergency()), bench.link.cut):
+        send()
+    (_, first), (_, second), (_, third) = bench.server.asked
+    first.set_result(object())
+    second.set_exception(RuntimeError("no radio"))
+    bench.link.check()
+    assert bench.taken == [Emergency()] and bench.lost == [(Emergency(), "no radio", False)]
+    time.sleep(0.03)
+    bench.link.check()
+    assert bench.lost[1:] == [(Emergency(), "no answer within 0.0 s", True)] and third.cancelled()
+    bench.server.offers = False
     bench.link.cut()
-    why = "nobody offers /cf1/upload_trajectory"
-    assert bench.refused == [(Arm(), why), (Emergency(), why)] and bench.calls() == []
+    assert bench.lost[2:] == [(Emergency(), "nobody offers the service", False)] and bench.calls() == []
 
 
 def test_without_the_package_the_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,34 +215,66 @@ def test_the_stand_in_has_the_real_signatures() -> None:
             )
 
 
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({CONTROLLER: 2.0, MASS: 0.032}, []),
-        ({CONTROLLER: 1.0, MASS: 0.032}, ["stabilizer.controller is 1, expected 2 (Mellinger)"]),
-        ({CONTROLLER: 2.0, MASS: 0.027}, ["ctrlMel.mass is 0.0270 kg, the robot weighs 0.0320 kg"]),
-        ({}, ["stabilizer.controller is not offered", "ctrlMel.mass is not offered"]),
-        ({CONTROLLER: float("nan"), MASS: -1.0}, ["stabilizer.controller is not", "ctrlMel.mass is not"]),
-    ],
-)
-def test_the_firmware_is_looked_at(values: dict[str, float], words: list[str]) -> None:
-    found = firmware_objections(values, 0.032)
-    assert len(found) == len(words) and all(a.startswith(b) for a, b in zip(found, words, strict=True))
+def test_what_the_server_does_not_take_is_told_with_its_reason() -> None:
+    good, bad = SetParametersResult(successful=True), SetParametersResult(reason="not declared")
+    assert refusals(["cf1.params.a", "cf1.params.b"], [good, good]) == []
+    [found] = refusals(["cf1.params.a", "cf1.params.b"], [good, bad])
+    assert found.startswith("cf1.params.b cannot be set (not declared): is the robot of that name enabled")
+    assert "answered 0 results to 1" in refusals(["cf1.params.a"], [])[0]
 
 
-def test_the_servers_answer_is_read_whatever_it_holds() -> None:
+def test_what_does_not_read_as_it_was_set_is_told_whatever_the_answer_holds() -> None:
+    names = {f"cf1.params.{CONTROLLER}": 2, f"cf1.params.{MASS}": 0.032}
     integer = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=2)
-    double = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.032)
-    assert _read([CONTROLLER, MASS], [integer, double], 0.032) == []
-    for odd in (
-        [],
-        [integer],
-        [ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="2"), double],
-    ):
-        assert _read([CONTROLLER, MASS], odd, 0.032)
+    double = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=float(np.float32(0.032)))
+    assert differences(names, [integer, double]) == []
+    odd = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="2")
+    for answer, wrong in (([], 2), ([integer], 1), ([odd, double], 1), ([double, double], 1)):
+        assert len(differences(names, answer)) == wrong
 
 
 @pytest.mark.parametrize(("name", "value"), [("link", "topic"), ("check_firmware", "no")])
 def test_a_misspelt_choice_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"parameter '{name}' must be one of"):
         replace(CommanderParameters(), **{name: value})
+
+
+class Flown:
+    """Stands for RobotLink under a CommanderNode: what a command's wait for its answer brings is in
+    `meanwhile`."""
+
+    def __init__(self) -> None:
+        self.sent: list[Command] = []
+        self.meanwhile = lambda: None
+
+    def call(self, command: Command) -> None:
+        self.sent.append(command)
+        self.meanwhile()
+
+    def cut(self) -> None:
+        self.sent.append(Emergency())
+
+    def check(self) -> None: ...
+
+
+def test_what_a_tick_decided_is_dropped_when_an_emergency_stop_comes_in_between() -> None:
+    robot, node = Robot(CommanderConfig(ready_time=0.0)), CommanderNode.__new__(CommanderNode)
+    node.node, node._robot, node._commander = rclpy_free(), Flown(), robot.commander  # type: ignore[assignment]
+    robot.until(FlightPhase.TAKEOFF)
+    node._robot.meanwhile = lambda: node.ask_emergency("a button")  # type: ignore[attr-defined]
+    assert not node._carry_out([Arm(), Takeoff(0.5, 2.0)], robot.t)
+    assert node._robot.sent == [Arm(), Emergency()]  # type: ignore[attr-defined]
+    assert node.ask_stop().startswith("the emergency stop is sent again; the fault stays until /deqmpc")
+    assert node._commander.phase is FlightPhase.FAULT
+    done, why = node.ask_reset()
+    assert not done and "not answered yet" in why
+    node.answered(Emergency())
+    assert not node.ask_reset()[0], "it is sent a few times in any case"
+    for _ in range(50):
+        robot.tick()
+    assert node.ask_reset()[0] and node._commander.phase is FlightPhase.IDLE
+
+
+def rclpy_free() -> Any:
+    """A node that has a logger."""
+    return types.SimpleNamespace(get_logger=lambda: types.SimpleNamespace(error=lambda text: None))

@@ -1,7 +1,8 @@
 """The server look-alike in one process: units on the wire, groups, firmware parameters, services, /poses."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,15 @@ from crazyflie_interfaces.srv import Land, Takeoff
 from deqmpc_interfaces.srv import InjectFault
 from motion_capture_tracking_interfaces.msg import NamedPoseArray
 from rclpy.context import Context
+from rclpy.exceptions import ParameterUninitializedException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from std_srvs.srv import Empty
 
 from deqmpc_core.errors import UnknownNameError
 from deqmpc_core.tasks import load_task
+from deqmpc_policy_node.firmware_check import set_up_firmware
 from deqmpc_sim.mocap import Frame
 from deqmpc_sim.nodes import graph
 from deqmpc_sim.nodes.faults import FaultQueue
@@ -95,12 +99,48 @@ def test_a_command_for_another_group_is_not_for_us(server: CrazyflieServer, worl
 
 
 def test_firmware_parameters_are_the_servers(server: CrazyflieServer, world: World) -> None:
-    node = server._node
-    assert node.get_parameter(f"cf1.params.{CONTROLLER}").value == 2
-    assert node.get_parameter(f"cf1.params.{MASS}").value == 0.032
+    """As with the C++ server: declared with a type, without a value until somebody sets one; `all` writes the
+    robots and leaves their parameters."""
+    node, mass = server._node, f"cf1.params.{MASS}"
+    for name in (mass, f"cf1.params.{CONTROLLER}", f"all.params.{MASS}"):
+        with pytest.raises(ParameterUninitializedException):
+            node.get_parameter(name)
+    [refused] = node.set_parameters([Parameter(mass, value=1)])
+    assert not refused.successful and world.drone.controller_mass == 0.032, "integer for a float"
+    node.set_parameters([Parameter(mass, value=0.03)])
+    assert node.get_parameter(mass).value == 0.03 == world.drone.controller_mass
     node.set_parameters([Parameter(f"all.params.{MASS}", value=0.04)])
-    assert node.get_parameter(f"cf1.params.{MASS}").value == 0.04
-    assert world.drone.controller_mass == 0.04
+    assert node.get_parameter(mass).value == 0.03 and world.drone.controller_mass == 0.04
+
+
+def test_the_commander_sets_the_firmware_up(server: CrazyflieServer, world: World) -> None:
+    """Looking would find nothing: see above. Another robot's name is refused with the server's reason."""
+    asker = rclpy.create_node("asker", context=server._node.context)
+    executor = SingleThreadedExecutor(context=server._node.context)
+    executor.add_node(server._node)
+    executor.add_node(asker)
+    spinner: Any = Waiting(executor)
+    assert set_up_firmware(asker, spinner, "cf1", 0.031, 5.0) == []
+    assert world.drone.controller_mass == 0.031
+    assert set_up_firmware(asker, spinner, "cf1", 0.0, 5.0) == [] and world.drone.controller_mass == 0.031
+    [absent] = set_up_firmware(asker, spinner, "cf9", 0.031, 0.2)
+    assert "nobody offers /cf9/emergency within 0.2 s" in absent
+    asker.create_service(Empty, "/cf9/emergency", lambda request, response: response)
+    found = set_up_firmware(asker, spinner, "cf9", 0.031, 5.0)
+    assert len(found) == 2 and all("cannot be set" in sentence for sentence in found)
+
+
+class Waiting:
+    """A spinner over several nodes."""
+
+    def __init__(self, executor: SingleThreadedExecutor) -> None:
+        self._executor = executor
+
+    def until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while not condition() and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+        return condition()
 
 
 def test_a_withdrawn_service_comes_back_with_the_next_episode(server: CrazyflieServer) -> None:

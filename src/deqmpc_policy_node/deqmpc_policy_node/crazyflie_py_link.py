@@ -1,10 +1,12 @@
 """The robot through crazyflie_py's class Crazyflie, by its public methods only.
 
 The class drops the futures of its service calls: nobody learns of a refusal. The landing is repeated until
-the robot descends, so that is borne; who wants refusals reported takes the link `topics`.
+the robot descends, so that is borne; who wants refusals reported takes the link `topics`. The emergency stop
+is the exception: it goes through a client of our own, and is sent again until it is answered.
 """
 
 import importlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +21,12 @@ from deqmpc_core.flight import (
     GoTo,
     Land,
     NotifySetpointsStop,
-    SendSetpoint,
     Setpoint,
     Takeoff,
 )
 from deqmpc_policy_node.process import Spinner
+from deqmpc_policy_node.robot import Calls, Heard
+from deqmpc_policy_node.services import service_of
 from deqmpc_policy_node.topics import robot_name
 
 MODULE = "crazyflie_py.crazyflie"
@@ -35,9 +38,12 @@ NEEDED = (
     "upload_trajectory",
     "start_trajectory",
     "notify_setpoints_stop",
+    "arm",
 )
-"""What the class waits for without a limit before it lets itself be made."""
-SERVER = ("/crazyflie_server/set_parameters", "/crazyflie_server/get_parameters")
+"""What the class waits for without a limit before it lets itself be made; and arm, which it does not wait
+for, and calls all the same."""
+SERVER_NODE = "/crazyflie_server"
+SERVER = (f"{SERVER_NODE}/set_parameters", f"{SERVER_NODE}/get_parameters")
 REMAIN_VALID_MS = 100
 
 
@@ -50,13 +56,22 @@ class CrazyfliePyLink:
         spinner: Spinner,
         robot: str,
         order_time: float,
-        refused: Callable[[Command, str], None],
+        emergency: Calls,
+        heard: Heard,
         make: Callable[[], Any],
+        limit: float,
     ) -> None:
-        """order_time [s]: pause after a command so that the next one arrives later; make: see maker()."""
+        """order_time [s]: pause after a command so that the next one arrives later; emergency: our own way
+        to the service `emergency`; make: see maker(); limit [s]: how long the server may take to offer all
+        that the class waits for, and the class to be made. Raises ConfigError when it takes longer."""
         self._node, self._spinner, self._robot = node, spinner, robot
-        self._order_time, self._refused, self._make = order_time, refused, make
-        self._crazyflie: Any = None
+        self._order_time, self._emergency, self._heard = order_time, emergency, heard
+        if not spinner.until(lambda: not self.missing(), limit):
+            raise ConfigError(
+                f"nobody offers {', '.join(self.missing()) or 'a service'} within {limit:.1f} s, which "
+                "crazyflie_py waits for: start Crazyswarm2's server with this robot"
+            )
+        self._crazyflie = made_within(spinner, make, limit)
 
     def missing(self) -> list[str]:
         """Services nobody offers."""
@@ -66,7 +81,7 @@ class CrazyfliePyLink:
     def stream(self, setpoint: Setpoint, t: float) -> None:
         """Send a setpoint now; the class stamps it."""
         del t
-        self._ready().cmdFullState(
+        self._crazyflie.cmdFullState(
             _floats(setpoint.position),
             _floats(setpoint.velocity),
             _floats(setpoint.acceleration),
@@ -76,25 +91,31 @@ class CrazyfliePyLink:
 
     def call(self, command: Command) -> None:
         """Send a command; Land follows NotifySetpointsStop at once, others after a pause."""
-        if self._crazyflie is None and self.missing():
-            self._refused(command, f"nobody offers {self.missing()[0]}")
+        if isinstance(command, Emergency):
+            self.cut()
+            return
+        service = robot_name(self._robot, service_of(command))
+        if not self._node.count_services(service):
+            self._heard.failed(command, f"nobody offers {service}", unanswered=False)
             return
         self._carry_out(command)
         if not isinstance(command, NotifySetpointsStop):
             self._spinner.until(lambda: False, self._order_time)
 
     def cut(self) -> None:
-        """Send the emergency stop now, without waiting for anything."""
-        if self._crazyflie is not None or not self.missing():
-            self._ready().emergency()
-        else:
-            self._refused(Emergency(), f"nobody offers {self.missing()[0]}")
+        """Send the emergency stop now, without waiting for anything; whether it was taken shows later."""
+        self._emergency.send(Emergency())
 
     def check(self) -> None:
-        """The class drops answers: there is nothing to look at."""
+        """Look at the answers to emergency stops; the class drops all others."""
+        self._emergency.check()
+
+    def close(self) -> None:
+        """The class's node goes."""
+        self._crazyflie.node.destroy_node()
 
     def _carry_out(self, command: Command) -> None:
-        cf = self._ready()
+        cf = self._crazyflie
         match command:
             case Arm():
                 cf.arm(True)
@@ -106,15 +127,29 @@ class CrazyfliePyLink:
                 cf.notifySetpointsStop(REMAIN_VALID_MS)
             case Land(height, duration):
                 cf.land(float(height), float(duration))
-            case Emergency():
-                cf.emergency()
-            case SendSetpoint(setpoint):
-                self.stream(setpoint, 0.0)
 
-    def _ready(self) -> Any:
-        if self._crazyflie is None:
-            self._crazyflie = self._make()
-        return self._crazyflie
+def made_within(spinner: Spinner, make: Callable[[], Any], limit: float) -> Any:
+    """What make() makes, on a thread of its own: crazyflie_py asks the server for parameters and waits for
+    ever where it does not answer. Raises ConfigError after `limit` [s], or with what make() raised."""
+    made: list[Any] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            made.append(make())
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    spinner.until(lambda: not thread.is_alive(), limit)
+    if made:
+        return made[0]
+    why = repr(failed[0]) if failed else f"not done within {limit:.1f} s"
+    raise ConfigError(
+        f"crazyflie_py's class Crazyflie could not be made ({why}): does Crazyswarm2's server answer "
+        f"`ros2 param list {SERVER_NODE}`, and has the robot an initial_position in crazyflies.yaml?"
+    )
 
 
 def maker(robot: str) -> Callable[[], Any]:

@@ -20,7 +20,7 @@ from rclpy.node import Node
 
 from deqmpc_core.files import write_text
 from deqmpc_core.pages import renew
-from deqmpc_policy_node.firmware_check import SERVICE as SERVER_PARAMETERS
+from deqmpc_policy_node.firmware_check import GET, SET
 from deqmpc_policy_node.nodes.mocap_bridge import BridgeParameters
 from deqmpc_policy_node.nodes.recorder import RecorderParameters
 from deqmpc_policy_node.tables import named, table
@@ -111,7 +111,8 @@ def completed(graph: Graph) -> Graph:
     graph[POLICY_NODE].publishes[TF] = "tf2_msgs/msg/TFMessage"
     said = {topic: kind for ends in graph.values() for topic, kind in ends.publishes.items()}
     graph[RECORDER_NODE].subscribes = said
-    graph[COMMANDER_NODE].asks[SERVER_PARAMETERS] = "rcl_interfaces/srv/GetParameters"
+    graph[COMMANDER_NODE].asks[GET] = "rcl_interfaces/srv/GetParameters"
+    graph[COMMANDER_NODE].asks[SET] = "rcl_interfaces/srv/SetParameters"
     mine = {**graph[POLICY_NODE].offers, **graph[COMMANDER_NODE].offers}
     heard = {**graph[COMMANDER_NODE].subscribes, **graph[POLICY_NODE].subscribes}
     spoken = {topic: kind for topic, kind in heard.items() if topic not in said}

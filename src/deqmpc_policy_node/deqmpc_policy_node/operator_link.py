@@ -21,11 +21,11 @@ class Operated(Protocol):
         ...
 
     def ask_stop(self) -> str:
-        """End the flight by landing, or acknowledge a fault."""
+        """End the flight by landing; in a fault send the emergency stop or the landing once more."""
         ...
 
     def ask_reset(self) -> tuple[bool, str]:
-        """Acknowledge a fault; whether that was possible now."""
+        """Acknowledge a fault; whether that was possible now, and what it was or why not."""
         ...
 
     def ask_emergency(self, who: str) -> None:

@@ -1,6 +1,5 @@
 """The robot as the commander reaches it: a setpoint topic and services that may stay silent."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,11 +19,23 @@ from deqmpc_policy_node.topics import robot_name
 @dataclass(frozen=True)
 class Patience:
     """How long to wait for a service [s]: before the next command of the tick goes out, the same after
-    NotifySetpointsStop (motors are off until Land comes), and before a command counts as refused."""
+    NotifySetpointsStop (motors are off until Land comes), and before a command counts as unanswered."""
 
     next_command: float
     hand_over: float
     answer: float
+
+
+class Heard(Protocol):
+    """What became of commands."""
+
+    def answered(self, command: Command) -> None:
+        """The server took it."""
+        ...
+
+    def failed(self, command: Command, why: str, unanswered: bool) -> None:
+        """It was refused or could not be sent; or it is unanswered, and may be carried out all the same."""
+        ...
 
 
 @dataclass
@@ -32,6 +43,43 @@ class _Pending:
     command: Command
     future: Future
     deadline: float
+
+
+class Calls:
+    """Service calls under way; tells once of each what became of it."""
+
+    def __init__(self, services: RobotServices, base: TimeBase, patience: float, heard: Heard) -> None:
+        """patience [s]: how long an answer may take."""
+        self._services, self._base, self._patience, self._heard = services, base, patience, heard
+        self._pending: list[_Pending] = []
+
+    def send(self, command: Command) -> Future | None:
+        """Call its service; None where nobody offers it, which is told at once."""
+        if not self._services.ready(command):
+            self._heard.failed(command, "nobody offers the service", unanswered=False)
+            return None
+        future = self._services.call(command)
+        self._pending.append(_Pending(command, future, self._base.now() + self._patience))
+        return future
+
+    def check(self) -> None:
+        """Look at the answers that are due."""
+        pending, self._pending = self._pending, []
+        for call in pending:
+            if call.future.done():
+                self._tell(call)
+            elif self._base.now() > call.deadline:
+                call.future.cancel()
+                self._heard.failed(call.command, f"no answer within {self._patience:.1f} s", unanswered=True)
+            else:
+                self._pending.append(call)
+
+    def _tell(self, call: _Pending) -> None:
+        error: Any = call.future.exception()
+        if error is None:
+            self._heard.answered(call.command)
+        else:
+            self._heard.failed(call.command, str(error), unanswered=False)
 
 
 class Link(Protocol):
@@ -54,12 +102,16 @@ class Link(Protocol):
         ...
 
     def check(self) -> None:
-        """Report commands that were not carried out."""
+        """Report what became of commands."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is not an entity of the node."""
         ...
 
 
 class RobotLink:
-    """Sends setpoints and commands in order, and reports commands that were not carried out."""
+    """Sends setpoints and commands in order, and reports what became of commands."""
 
     def __init__(
         self,
@@ -68,12 +120,12 @@ class RobotLink:
         robot: str,
         base: TimeBase,
         patience: Patience,
-        refused: Callable[[Command, str], None],
+        heard: Heard,
     ) -> None:
-        self._spinner, self._base, self._patience, self._refused = spinner, base, patience, refused
+        self._spinner, self._base, self._patience = spinner, base, patience
         self._setpoints = node.create_publisher(FullState, robot_name(robot, "cmd_full_state"), COMMAND)
         self._services = RobotServices(node, robot)
-        self._pending: list[_Pending] = []
+        self._calls = Calls(self._services, base, patience.answer, heard)
 
     def missing(self) -> list[str]:
         """Services nobody offers."""
@@ -85,41 +137,21 @@ class RobotLink:
 
     def call(self, command: Command) -> None:
         """Send a command; the next one waits a little for its answer so that they arrive in order."""
-        if not self._services.ready(command):
-            self._refused(command, "nobody offers the service")
+        future = self._calls.send(command)
+        if future is None:
             return
-        pending = self._note(command)
         hand_over = isinstance(command, NotifySetpointsStop)
-        self._spinner.until(
-            pending.future.done, self._patience.hand_over if hand_over else self._patience.next_command
-        )
+        patience = self._patience.hand_over if hand_over else self._patience.next_command
+        self._spinner.until(future.done, patience)
         self.check()
 
     def cut(self) -> None:
         """Send the emergency stop now, without waiting for anything; whether it was taken shows later."""
-        if not self._services.ready(Emergency()):
-            self._refused(Emergency(), "nobody offers the service")
-            return
-        self._note(Emergency())
-
-    def _note(self, command: Command) -> _Pending:
-        pending = _Pending(command, self._services.call(command), self._base.now() + self._patience.answer)
-        self._pending.append(pending)
-        return pending
+        self._calls.send(Emergency())
 
     def check(self) -> None:
         """Look at the answers that are due."""
-        waiting = [p for p in self._pending if not p.future.done()]
-        for pending in self._pending:
-            if pending.future.done():
-                self._inspect(pending)
-            elif self._base.now() > pending.deadline:
-                waiting.remove(pending)
-                pending.future.cancel()
-                self._refused(pending.command, f"no answer within {self._patience.answer:.1f} s")
-        self._pending = waiting
+        self._calls.check()
 
-    def _inspect(self, pending: _Pending) -> None:
-        error: Any = pending.future.exception()
-        if error is not None:
-            self._refused(pending.command, str(error))
+    def close(self) -> None:
+        """Nothing but entities of the node."""

@@ -1,6 +1,6 @@
 """The commander's commands as calls of Crazyswarm2's services."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +46,18 @@ _CALLS: dict[type, _Call] = {
 }
 
 
-class RobotServices:
-    """Clients of one robot's services."""
+def service_of(command: Command) -> str:
+    """Name of the command's service below the robot's. Raises KeyError for a setpoint, which has none."""
+    return _CALLS[type(command)].service
 
-    def __init__(self, node: Node, robot: str) -> None:
+
+class RobotServices:
+    """Clients of one robot's services, or of those for some kinds of commands."""
+
+    def __init__(self, node: Node, robot: str, kinds: Iterable[type] = tuple(_CALLS)) -> None:
         self._clients: dict[type, Client] = {
-            kind: node.create_client(call.kind, robot_name(robot, call.service))
-            for kind, call in _CALLS.items()
+            kind: node.create_client(_CALLS[kind].kind, robot_name(robot, _CALLS[kind].service))
+            for kind in kinds
         }
 
     def missing(self) -> list[str]:

@@ -15,6 +15,7 @@ from deqmpc_core.flight import (
     Command,
     Commander,
     CommanderConfig,
+    Emergency,
     Estimate,
     EstimatorConfig,
     FlightPhase,
@@ -258,6 +259,8 @@ def apply_command(drone: SimulatedCrazyflie, command: Command) -> None:
             drone.notify_setpoints_stop()
         case Land(height, duration):
             drone.land(float(np.float32(height)), round(duration, 9))
+        case Emergency():
+            drone.emergency()
         case SendSetpoint(setpoint):
             yaw = float(yaw_from_quaternion(quaternion_from_yaw(setpoint.yaw)))
             drone.full_state_setpoint(setpoint.position, setpoint.velocity, setpoint.acceleration, yaw)

@@ -66,7 +66,7 @@ class Director:
         self._reset = self._node.create_client(ResetEpisode, RESET_SERVICE)
         self._inject = self._node.create_client(InjectFault, FAULT_SERVICE)
         self._start = self._node.create_client(StartFlight, topics.START_SERVICE)
-        self._stop = self._node.create_client(Trigger, topics.STOP_SERVICE)
+        self._acknowledge = self._node.create_client(Trigger, topics.RESET_SERVICE)
         self._listen(EpisodeResult, topics.EPISODE_RESULT, self._on_result, DEEP)
         self._listen(FlightState, topics.FLIGHT_STATE, self._on_state, DEEP_LATCHED)
         self._listen(Plan, topics.PLAN, self._on_plan, DEEP)
@@ -100,8 +100,11 @@ class Director:
 
     def _acknowledge_fault(self) -> None:
         """In real time the commander lives on over episodes, and with it a fault of the last one."""
-        if not self._lock_step and self._stop.service_is_ready():
-            self._call(self._stop, Trigger.Request(), 5.0)
+        if self._lock_step or not self._acknowledge.service_is_ready():
+            return
+        request, deadline = Trigger.Request(), time.monotonic() + 5.0
+        while time.monotonic() < deadline and not self._call(self._acknowledge, request, 5.0).success:
+            self.spin(0.1)
 
     def start(self, start: Point, steps: int, period: float, timeout: float) -> None:
         """Ask for the flight until the commander accepts; its last objection is the error."""

@@ -10,6 +10,7 @@ from deqmpc_core.flight.estimator import Estimate
 from deqmpc_core.flight.frames import Array
 
 TIME_TOLERANCE = 1e-6
+RISEN = 0.05  # m above the place of rest: the robot has taken off
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Leg:
 
 
 class Approach:
-    """Begins with the take-off at t [s]; start (3,) world [m]."""
+    """Begins with the take-off at t [s] from where the robot is seen; start (3,) world [m]. doubt: why
+    nobody knows whether the take-off will be carried out, in words; empty while nothing speaks against it."""
 
-    def __init__(self, config: CommanderConfig, start: Array, t: float) -> None:
+    def __init__(self, config: CommanderConfig, start: Array, t: float, seen: Estimate) -> None:
         self._config, self._start = config, np.array(start, dtype=float)
+        self._rest, self.doubt = float(seen.position[2]), ""
         self._leg_end = t + config.takeoff_duration
         self._settled_since: float | None = None
 
@@ -33,13 +36,21 @@ class Approach:
         """The commands of the take-off."""
         return [Arm(), Takeoff(self._config.takeoff_height, self._config.takeoff_duration)]
 
+    @property
+    def floor(self) -> float:
+        """Height [m] at which the robot rested, 0 where that was no place on the floor."""
+        return self._rest if abs(self._rest) < self._config.landed_height else 0.0
+
     def takeoff(self, t: float, seen: Estimate) -> Leg:
-        """Rising; done with the command that leaves for the start."""
+        """Rising; done with the command that leaves for the start. A take-off in doubt is no flight."""
         height, target = seen.position[2], self._config.takeoff_height
+        if self.doubt and height > self._rest + RISEN:
+            return Leg(land=self.doubt)
         if t >= self._leg_end - TIME_TOLERANCE and abs(height - target) < self._config.takeoff_tolerance:
             return Leg([self._leave(t, seen)], done=True)
         if t > self._leg_end + self._config.takeoff_limit:
-            return Leg(land=f"take-off did not reach {target:.2f} m: the robot is at {height:.2f} m")
+            why = f"take-off did not reach {target:.2f} m: the robot is at {height:.2f} m"
+            return Leg(land=f"{self.doubt}; {why}" if self.doubt else why)
         return Leg()
 
     def _leave(self, t: float, seen: Estimate) -> GoTo:

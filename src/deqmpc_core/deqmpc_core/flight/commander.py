@@ -4,6 +4,7 @@ in."""
 from collections.abc import Callable
 
 from deqmpc_core.errors import ConfigError
+from deqmpc_core.flight.aftermath import Aftermath
 from deqmpc_core.flight.approach import Approach, Leg
 from deqmpc_core.flight.commands import Arm, Command, Emergency, NotifySetpointsStop, SendSetpoint, Takeoff
 from deqmpc_core.flight.configuration import FLYING, CommanderConfig, FlightPhase, FlightRequest
@@ -16,11 +17,9 @@ from deqmpc_core.flight.obstacle_set import NOTHING, ObstacleSet
 from deqmpc_core.flight.own_pose import OwnPose
 from deqmpc_core.flight.policy_stream import PolicyStream
 from deqmpc_core.flight.pose_intake import PoseIntake
+from deqmpc_core.flight.readiness import Readiness
 from deqmpc_core.flight.trajectory import PlanPacket
 from deqmpc_core.flight.watch import Deadman, RobotStatus, RobotWatch
-
-TIME_TOLERANCE = 1e-6
-CUT_PERIOD = 0.1  # s until a refused emergency stop is sent again
 
 
 class Commander:
@@ -69,10 +68,9 @@ class Commander:
         """Forget the flight, a latched fault included; poses seen stay."""
         self._phase, self._reason = FlightPhase.IDLE, ""
         self._request: FlightRequest | None = None
-        self._asked: float | None = None
-        self._ready_since: float | None = None
+        self._readiness = Readiness(self.config)
         self._stop: str | None = None
-        self._cut_at: float | None = None
+        self._aftermath = Aftermath()
         self._approach: Approach | None = None
         self._stream: PolicyStream | None = None
         self._descent: Landing | None = None
@@ -84,8 +82,7 @@ class Commander:
 
     @property
     def reason(self) -> str:
-        """Why the flight ended, was given up or holds, in words; empty while nothing is out of the
-        ordinary."""
+        """Why the flight ended, was given up or holds, in words; empty while all is ordinary."""
         return self._reason or self.holding
 
     @property
@@ -114,7 +111,7 @@ class Commander:
         return None if self._stream is None else self._stream.began
 
     def estimate(self, t: float) -> Estimate | None:
-        """The commander's own state estimate at t [s]."""
+        """The commander's state estimate at t [s]."""
         return self._poses.estimate(t)
 
     @property
@@ -131,8 +128,7 @@ class Commander:
         return self._poses.on_pose(sample, arrival_time)
 
     def on_plan(self, packet: PlanPacket, arrival_time: float) -> bool:
-        """Take a plan; False means ignored: not in POLICY, unusable, bad for too long, or not newer than the
-        one flown."""
+        """Take a plan; False: ignored, for it is not POLICY or the plan is unusable, bad or old."""
         if self._phase is not FlightPhase.POLICY or self._stream is None:
             return False
         seen, captured = self._poses.fresh(arrival_time), self._poses.frames.latest(packet.frame_number)
@@ -155,23 +151,29 @@ class Commander:
 
     def emergency(self, reason: str) -> list[Command]:
         """Cut the motors whatever the phase: the commands to carry out at once. The fault is latched."""
-        self._give_up(f"emergency stop: {reason}")
-        self._cut_at = None
-        return [Emergency()]
+        self._phase, self._reason = FlightPhase.FAULT, f"emergency stop: {reason}"
+        return self._aftermath.cut.ask()
 
     def abandon(self, t: float, reason: str) -> list[Command]:
         """Leave a flight at t [s] without another look at anything: the commands to carry out at once."""
         return self._land(t, reason) if self._phase in FLYING else []
 
-    def on_service_failure(self, command: Command, why: str, t: float) -> None:
-        """The robot refused a command at t [s]: on the ground give up, in flight land, while landing
-        repeat."""
+    def on_answer(self, command: Command) -> None:
+        """The robot's server has taken a command."""
+        if isinstance(command, Emergency):
+            self._aftermath.cut.answered = True
+
+    def on_service_failure(self, command: Command, why: str, t: float, unanswered: bool = False) -> None:
+        """A command was refused at t [s], or is unanswered and may be carried out yet. A refused take-off
+        is given up, any other flight lands, a landing is repeated."""
         sentence = f"the robot refused {type(command).__name__}: {why}"
         if isinstance(command, Emergency):
-            self._cut_at = t + CUT_PERIOD
+            self._aftermath.cut.failed(t)
         elif isinstance(command, Arm | Takeoff) and self._phase is FlightPhase.TAKEOFF:
-            self._give_up(sentence)
-        elif self._phase is FlightPhase.LANDING and self._descent is not None:
+            if not unanswered:
+                return self._give_up(sentence, t)
+            self._leg().doubt = f"nobody knows whether the robot took {type(command).__name__}: {why}"
+        elif self._descent is not None:
             self._descent.retry(t, notify=isinstance(command, NotifySetpointsStop))
         else:
             self.stop(sentence)
@@ -195,6 +197,18 @@ class Commander:
             self.reset()
             self._reason = reason
 
+    def insist(self) -> str:
+        """The operator's stop in FAULT: the next tick sends the emergency stop, if one was asked for, or else
+        the landing, once more. What will be, in words."""
+        return self._aftermath.insist()
+
+    def acknowledge(self) -> str:
+        """The operator's reset: the fault is over, or why it cannot be yet."""
+        if self._phase is FlightPhase.FAULT and self._aftermath.cut.unconfirmed and not self.robot.broken():
+            return "the emergency stop is still being sent and not answered yet: motors may turn"
+        self.reset()
+        return ""
+
     def wants_plan(self, t: float) -> bool:
         """True when a plan for the current policy period is due at t [s] and has not come; the entry tick
         included."""
@@ -203,11 +217,10 @@ class Commander:
     def tick(self, t: float) -> list[Command]:
         """Decide at t [s]; the commands are to be carried out at once and in order."""
         if self._phase in (*FLYING, FlightPhase.LANDING) and (broken := self.robot.broken()):
-            self._give_up(broken)
-        if self._phase in FLYING:
-            reason = self._why_land(t)
-            if reason:
-                return self._land(t, reason)
+            self._give_up(broken, t)
+            return self._aftermath.cut.ask(1)
+        if self._phase in FLYING and (reason := self._why_land(t)):
+            return self._land(t, reason)
         return self._act[self._phase](t) if self._phase in self._act else []
 
     def _why_land(self, t: float) -> str | None:
@@ -218,21 +231,12 @@ class Commander:
     def _idle(self, t: float) -> list[Command]:
         if self._request is None:
             return []
-        self._asked = t if self._asked is None else self._asked
-        if self._poses.late(t):
-            self._ready_since = None
-        elif self._ready_since is None:
-            self._ready_since = t
-        if self._ready_since is not None:
-            return self._rise(t) if t - self._ready_since >= self.config.ready_time - TIME_TOLERANCE else []
-        if t - self._asked > self.config.first_pose_timeout:
-            waited = f"no usable pose within {self.config.first_pose_timeout:.1f} s of the request"
-            why = f" (the last one was refused: {self._poses.refusal})" if self._poses.refusal else ""
-            self._give_up(f"{waited}{why}: is motion capture on and the name of the body right?")
-        return []
-
-    def _rise(self, t: float) -> list[Command]:
-        self._phase, self._approach = FlightPhase.TAKEOFF, Approach(self.config, self._flight().start, t)
+        if not self._readiness.at(t, self._poses.late(t)):
+            if hopeless := self._readiness.hopeless(t, self._poses.refusal):
+                self._give_up(hopeless, t)
+            return []
+        self._phase = FlightPhase.TAKEOFF
+        self._approach = Approach(self.config, self._request.start, t, self._seen(t))
         return self._approach.begin()
 
     def _takeoff(self, t: float) -> list[Command]:
@@ -241,7 +245,8 @@ class Commander:
     def _goto(self, t: float) -> list[Command]:
         commands = self._after(self._leg().goto(t, self._seen(t)), FlightPhase.POLICY, t)
         if self._phase is FlightPhase.POLICY:
-            self._stream = PolicyStream(self.config, self._flight(), t, self._seen(t), self.fence)
+            request = given(self._request, "POLICY without a request")
+            self._stream = PolicyStream(self.config, request, t, self._seen(t), self.fence)
             self._stream.book.obstacles = self._spheres
         return commands
 
@@ -252,44 +257,41 @@ class Commander:
         return leg.commands
 
     def _policy(self, t: float) -> list[Command]:
-        if self._stream is None:
-            raise RuntimeError("POLICY without a stream")
-        answer = self._stream.tick(t, self._poses.view(t))
+        answer = given(self._stream, "POLICY without a stream").tick(t, self._poses.view(t))
         if answer.land:
             return self._land(t, answer.land)
         return [] if answer.setpoint is None else [SendSetpoint(answer.setpoint)]
 
     def _fault(self, t: float) -> list[Command]:
-        """Nothing but an emergency stop that did not get through."""
-        if self._cut_at is None or t < self._cut_at:
-            return []
-        self._cut_at = None
-        return [Emergency()]
+        return self._aftermath.tick(t, self._poses.fresh(t), self.robot.grounded(t))
 
     def _landing(self, t: float) -> list[Command]:
-        if self._descent is None:
-            raise RuntimeError("LANDING without a descent")
-        commands = self._descent.tick(t, self._poses.fresh(t))
-        if self._descent.landed(t):
+        descent = given(self._descent, "LANDING without a descent")
+        commands = descent.tick(t, self._poses.fresh(t))
+        if descent.landed(t):
             self._phase = FlightPhase.LANDED
             return []
-        if self._descent.overdue(t):
-            self._give_up(f"{self._reason}; no landing was seen within {self.config.land_limit:.1f} s")
+        if descent.overdue(t):
+            self._give_up(f"{self._reason}; no landing was seen within {self.config.land_limit:.1f} s", t)
             return []
         return commands
 
     def _land(self, t: float, reason: str) -> list[Command]:
         """Hand over to the robot's own landing; from here on no setpoint is sent."""
-        streamed = self._stream is not None and self._stream.streamed
         self._phase, self._reason = FlightPhase.LANDING, reason
-        self._descent = Landing(self.config, t, self._poses.estimate(t), streamed)
+        self._descent = self._handed_over(t)
         return self._landing(t)
 
-    def _give_up(self, reason: str) -> None:
-        self._phase, self._reason = FlightPhase.FAULT, reason
+    def _handed_over(self, t: float) -> Landing:
+        streamed = self._stream is not None and self._stream.streamed
+        return Landing(self.config, t, self._poses.estimate(t), streamed, self._leg().floor)
 
-    def _flight(self) -> FlightRequest:
-        return given(self._request, f"{self._phase.name} without a request")
+    def _give_up(self, reason: str, t: float) -> None:
+        """FAULT; a robot that may be up all the same is told to land."""
+        self._phase, self._reason = FlightPhase.FAULT, reason
+        if self._descent is None and self._approach is not None:
+            self._descent = self._handed_over(t)
+        self._aftermath.begin(self._descent)
 
     def _leg(self) -> Approach:
         return given(self._approach, f"{self._phase.name} without a take-off")

@@ -125,7 +125,15 @@ def _pose(commander: Commander, around: Surroundings, t: float) -> str:
             "clocks of motion capture and of this computer in step?"
         )
     seen = commander.estimate(t)
-    return "no pose" if seen is None else commander.fence.left(seen.position, "the robot")
+    if seen is None:
+        return "no pose"
+    height, limit = float(seen.position[2]), commander.config.landed_height
+    if height >= limit:
+        return (
+            f"the robot rests at z = {height:.2f} m, a landing is seen below landed_height {limit:.2f} m: "
+            "put the robot on the floor, the body's origin nearer to its feet, or raise landed_height"
+        )
+    return commander.fence.left(seen.position, "the robot")
 
 
 def _stance(commander: Commander, t: float) -> str:

@@ -11,6 +11,9 @@ LOW_POWER, SHUTDOWN = 3, 4
 BROKEN = {0x20: "has tumbled", 0x40: "is locked and needs a reboot", 0x80: "has crashed"}
 """Bits of Status.supervisor_info after which the motors are off whatever is sent (0x80: newer firmware)."""
 
+IS_FLYING = 0x10
+"""Bit of Status.supervisor_info: a motor has turned within the last 2 s."""
+
 ABSENT = 0.5
 """A battery voltage up to this [V] was not measured."""
 
@@ -50,6 +53,13 @@ class RobotWatch:
         bits = 0 if self._status is None else self._status.supervisor
         said = [words for bit, words in BROKEN.items() if bits & bit]
         return f"the robot says it {said[0]}" if said else ""
+
+    def grounded(self, t: float) -> bool:
+        """Whether a fresh status says at t [s] that the robot does not fly, or one that it cannot any more;
+        False where nothing is known."""
+        if self._status is None or self.unknown(t):
+            return bool(self.broken())
+        return bool(self.broken()) or not self._status.supervisor & IS_FLYING
 
     def weak(self, t: float) -> str:
         """Why the battery ends the flight at t [s], in words; empty while it does not."""

@@ -42,7 +42,6 @@ from deqmpc_policy_node.robot_topics import RobotTopics
 EXIT_TIME = 1.0
 LAND_GRACE = 3.0
 """s past the commander's own limit of a landing that deactivate waits, e.g. for simulated time."""
-
 MOST_POSES = 1000
 
 
@@ -63,13 +62,12 @@ class CommanderNode:
         self._poses: deque[tuple[PoseSample, float]] = deque(maxlen=MOST_POSES)
         self._request: FlightRequest | None = None
         self._timer: Timer | None = None
-        self._active = self._due = False
-        self._t = 0.0
+        self._active, self._due, self._t = False, False, 0.0
         self._states = StateAnnouncer(node, self._base, self._body)
         timeout = parameters.step_timeout
         self._plans = PlanLink(node, spinner, self._base, self._inputs, self._lock_step, timeout)
-        self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self._on_refusal)
         checked_firmware(node, spinner, parameters)
+        self._robot = make_link(node, spinner, parameters, self._base, self._lock_step, self)
         self._connect(source)
 
     def _connect(self, source: PoseSourceParameters) -> None:
@@ -107,7 +105,8 @@ class CommanderNode:
         self._timer = None
 
     def cleanup(self) -> None:
-        """Nothing but entities of the node to let go of."""
+        """Entities of the node go by themselves; the link may have more."""
+        self._robot.close()
 
     def _on_frame(self, frame: PoseFrame) -> None:
         sample = self._inputs.pose(frame)
@@ -131,9 +130,14 @@ class CommanderNode:
     def _now(self) -> float:
         return self._t if self._lock_step else self._base.now()
 
-    def _on_refusal(self, command: Command, why: str) -> None:
+    def answered(self, command: Command) -> None:
+        """A command was taken."""
+        self._commander.on_answer(command)
+
+    def failed(self, command: Command, why: str, unanswered: bool) -> None:
+        """A command was not taken, or nobody knows."""
         self.node.get_logger().error(f"{type(command).__name__}: {why}")
-        self._commander.on_service_failure(command, why, self._t)
+        self._commander.on_service_failure(command, why, self._t, unanswered)
 
     def ask_flight(self, request: FlightRequest) -> str:
         """Why a flight cannot start now and what to do about it, or nothing: then it starts."""
@@ -150,21 +154,22 @@ class CommanderNode:
         return self._checks.items(self._now(), self._active, request)
 
     def ask_stop(self) -> str:
-        """Land, forget a request, or acknowledge a fault."""
+        """Land, or forget a request; in a fault, which stays, send what ends it once more."""
         self._request = None
         if self._commander.phase is FlightPhase.FAULT:
-            self._commander.reset()
-            return "fault acknowledged"
+            return f"{self._commander.insist()}; the fault stays until {topics.RESET_SERVICE}"
         self._commander.stop("stopped by the operator")
         return f"was: {self._commander.phase.value}"
 
     def ask_reset(self) -> tuple[bool, str]:
         """Acknowledge a fault."""
+        self._robot.check()
         phase = self._commander.phase
         if phase is not FlightPhase.FAULT and phase not in ON_GROUND:
             return False, f"cannot reset ({phase.value}); call {topics.STOP_SERVICE} first"
         self._request = None
-        self._commander.reset()
+        if objection := self._commander.acknowledge():
+            return False, f"cannot reset: {objection}"
         return True, f"was: {phase.value}"
 
     def ask_emergency(self, who: str) -> None:
@@ -195,10 +200,8 @@ class CommanderNode:
             self._states.renew()
         self._poses.extend((sample, step.t) for sample in frames)
         sent = self._tick(step.t)
-        phase, done = self._commander.phase.name, self._commander.done
-        self._step_done.publish(
-            StepDone(stamp=stamp_of(step.stamp), setpoint_sent=sent, phase=phase, done=done)
-        )
+        stamp, phase, done = stamp_of(step.stamp), self._commander.phase.name, self._commander.done
+        self._step_done.publish(StepDone(stamp=stamp, setpoint_sent=sent, phase=phase, done=done))
 
     def _tick(self, t: float) -> bool:
         """Decide at t [s] and act; True when a setpoint went out. Should anything here fail that nobody
@@ -232,10 +235,11 @@ class CommanderNode:
         return sent
 
     def _carry_out(self, commands: list[Command], t: float) -> bool:
-        """True when a setpoint went out. A command that fails keeps none back, for NotifySetpointsStop turns
-        the motors off until Land comes; the first failure is raised in the end."""
-        sent, failures = False, list[Exception]()
+        """True when a setpoint went out. A failure keeps no other command back; a change of phase does."""
+        sent, phase, failures = False, self._commander.phase, list[Exception]()
         for command in commands:
+            if self._commander.phase is not phase:
+                break
             try:
                 if isinstance(command, SendSetpoint):
                     self._robot.stream(command.setpoint, t)
@@ -244,8 +248,8 @@ class CommanderNode:
                     self._robot.call(command)
             except Exception as error:
                 failures.append(error)
-        if failures:
-            raise failures[0]
+        for error in failures:
+            raise error
         return sent
 
     def _begin_flight(self) -> None:
@@ -261,8 +265,7 @@ class CommanderNode:
         self._plans.begin_flight()
 
     def close(self) -> None:
-        """A commander that is told to exit lands first, as far as a second allows; the robot then lands on
-        its own."""
+        """Told to exit, it lands first, as far as a second allows; the robot then goes on by itself."""
         reason = "the commander was told to exit"
         self._commander.stop(reason)
         if not self._lock_step:

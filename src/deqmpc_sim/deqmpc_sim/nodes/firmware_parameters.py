@@ -1,5 +1,7 @@
-"""Firmware parameters as Crazyswarm2's server offers them: parameter <robot>.params.<group>.<name> of
-/crazyflie_server."""
+"""Firmware parameters as Crazyswarm2's C++ server offers them: parameter <robot>.params.<group>.<name> of
+/crazyflie_server, declared with its type and without a value (query_all_values_on_connect: false). What
+crazyflies.yaml says goes to the robot and not into the parameter; a parameter that is set goes to the robot.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,21 +27,24 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
 
 
 class FirmwareParameters:
-    """Declares them for the robot and for `all`; setting one writes the drone of the moment."""
+    """Declares them for the robot and for `all`; setting one writes the drone of the moment. Those of the
+    robot stay as they are when `all` is set, as on the real server."""
 
     def __init__(self, node: Node, robot: str, mass: float, drone: Callable[[], SimulatedCrazyflie]) -> None:
         """mass: ctrlMel.mass at the start [kg], unless a parameter file says otherwise."""
         self._node, self._robot, self._drone = node, robot, drone
-        for prefix in (robot, ALL):
+        self._values = {name: value for name, (value, _) in PARAMETERS.items()} | {MASS: mass}
+        for prefix in (ALL, robot):
             for name, (value, help) in PARAMETERS.items():
-                descriptor = ParameterDescriptor(description=help)
-                start = mass if name == MASS else value
-                node.declare_parameter(f"{prefix}.params.{name}", start, descriptor)
+                kind = Parameter.Type.from_parameter_value(value)
+                full = f"{prefix}.params.{name}"
+                given = node.declare_parameter(full, kind, ParameterDescriptor(description=help)).value
+                self._values[name] = self._values[name] if given is None else given
         node.add_post_set_parameters_callback(self._written)
 
     def value(self, name: str) -> Any:
         """What the robot has."""
-        return self._node.get_parameter(f"{self._robot}.params.{name}").value
+        return self._values[name]
 
     def write(self) -> None:
         """A robot has been switched on: give it its parameters."""
@@ -54,10 +59,8 @@ class FirmwareParameters:
         return mask == 0 or bool(mask & int(self.value(GROUP_MASK)))
 
     def _written(self, parameters: list[Parameter]) -> None:
-        broadcast = f"{ALL}.params."
         for parameter in parameters:
-            if parameter.name.startswith(broadcast):
-                name = f"{self._robot}.params.{parameter.name.removeprefix(broadcast)}"
-                self._node.set_parameters([Parameter(name, value=parameter.value)])
-            elif parameter.name.startswith(f"{self._robot}.params."):
+            prefix, _, name = parameter.name.partition(".params.")
+            if prefix in (ALL, self._robot) and name in self._values:
+                self._values[name] = parameter.value
                 self.write()
