@@ -92,7 +92,7 @@ def test_a_robot_that_says_it_is_locked_confirms_the_cut() -> None:
 
 @pytest.mark.parametrize("command", [Arm(), Takeoff(0.5, 2.0)])
 def test_a_take_off_that_nobody_answered_lands_once_it_has_risen(command: Arm | Takeoff) -> None:
-    robot = Robot(CommanderConfig(ready_time=0.0))
+    robot = Robot(CommanderConfig(ready_time=0.6))
     robot.until(FlightPhase.TAKEOFF)
     robot.position = robot.target = np.zeros(3)
     robot.commander.on_service_failure(command, "no answer within 1.0 s", robot.t, unanswered=True)
@@ -105,7 +105,7 @@ def test_a_take_off_that_nobody_answered_lands_once_it_has_risen(command: Arm | 
 
 
 def test_a_refused_take_off_is_given_up_and_a_carried_robot_is_not_told_to_land() -> None:
-    robot = Robot(CommanderConfig(ready_time=0.0))
+    robot = Robot(CommanderConfig(ready_time=0.6))
     robot.until(FlightPhase.TAKEOFF)
     robot.position = robot.target = np.zeros(3)
     robot.commander.on_service_failure(Takeoff(0.5, 2.0), "nobody offers the service", robot.t)

@@ -258,7 +258,7 @@ class Flown:
 
 
 def test_what_a_tick_decided_is_dropped_when_an_emergency_stop_comes_in_between() -> None:
-    robot, node = Robot(CommanderConfig(ready_time=0.0)), CommanderNode.__new__(CommanderNode)
+    robot, node = Robot(CommanderConfig(ready_time=0.6)), CommanderNode.__new__(CommanderNode)
     node.node, node._robot, node._commander = rclpy_free(), Flown(), robot.commander  # type: ignore[assignment]
     robot.until(FlightPhase.TAKEOFF)
     node._robot.meanwhile = lambda: node.ask_emergency("a button")  # type: ignore[attr-defined]

@@ -125,15 +125,7 @@ def _pose(commander: Commander, around: Surroundings, t: float) -> str:
             "clocks of motion capture and of this computer in step?"
         )
     seen = commander.estimate(t)
-    if seen is None:
-        return "no pose"
-    height, limit = float(seen.position[2]), commander.config.landed_height
-    if height >= limit:
-        return (
-            f"the robot rests at z = {height:.2f} m, a landing is seen below landed_height {limit:.2f} m: "
-            "put the robot on the floor, the body's origin nearer to its feet, or raise landed_height"
-        )
-    return commander.fence.left(seen.position, "the robot")
+    return "no pose" if seen is None else commander.fence.left(seen.position, "the robot")
 
 
 def _stance(commander: Commander, t: float) -> str:
@@ -150,10 +142,11 @@ def _stance(commander: Commander, t: float) -> str:
     speed, height = float(np.linalg.norm(seen.velocity)), float(seen.position[2])
     if speed > c.start_speed:
         return f"the robot moves at {speed:.2f} m/s (limit {c.start_speed:.2f} m/s): put it down"
-    if abs(height) > c.landed_height:
+    if abs(height) >= c.landed_height:
         return (
             f"the robot stands at z = {height:.2f} m, no landing there would be seen (landed_height "
-            f"{c.landed_height:.2f} m): put it on the floor, or the world's origin there"
+            f"{c.landed_height:.2f} m): put it on the floor, the world's origin there, or the body's nearer "
+            "to its feet"
         )
     return ""
 
