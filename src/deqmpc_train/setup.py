@@ -18,7 +18,7 @@ setup(
         "deqmpc_sim",
         "matplotlib>=3.8",
         "mcap>=1.2",
-        "numpy>=1.26",
+        "numpy>=2.0",  # pyarrow from 26 on asks for it; with pyarrow 25 also 1.26 does (docker/Dockerfile)
         "pyarrow>=15",
         "pyyaml",
         "rich>=13",
