@@ -13,12 +13,13 @@ setup(
     package_dir={"": "."},  # makes an editable install one line in a .pth file, which type checkers follow
     package_data={NAME: ["py.typed"]},
     python_requires=">=3.11",
+    # numpy: pyarrow from 26 on asks for 2; with pyarrow 25 also 1.26 does (docker/Dockerfile).
     install_requires=[
         "deqmpc_core",
         "deqmpc_sim",
         "matplotlib>=3.8",
         "mcap>=1.2",
-        "numpy>=2.0",  # pyarrow from 26 on asks for it; with pyarrow 25 also 1.26 does (docker/Dockerfile)
+        "numpy>=2.0",
         "pyarrow>=15",
         "pyyaml",
         "rich>=13",
