@@ -33,7 +33,7 @@ class CommanderParameters:
     firmware_mass: float = option(
         0.0, "kg the robot weighs, set as ctrlMel.mass; 0: as crazyflies.yaml has it", (0.0, 1.0)
     )
-    firmware_timeout: float = option(2.0, "s to wait at configure for each answer of the server", (0.1, 30.0))
+    firmware_timeout: float = option(2.0, "s to wait at configure for every answer of a server", (0.1, 120.0))
     step_timeout: float = option(
         4.0, "lock-step: s of wall time to wait for a plan or an answer; below the simulator's", (0.1, 600.0)
     )
