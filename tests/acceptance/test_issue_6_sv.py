@@ -90,7 +90,8 @@ def test_crazyflie_py_flies_and_lands(tmp_path: Path) -> None:
     settings = RunSettings("goal-mpc", "crazyflie", 0, 1, "realtime", 30, 0.1, record=False, faults=())
     other = tmp_path / "link.yaml"
     # Real time on a machine that may be busy: what is judged here is the way to the robot.
-    patient = {"pose_late": 4.0, "pose_timeout": 5.0, "plan_late": 4.0, "plan_timeout": 5.0}
+    patient = dict.fromkeys(("pose_late", "plan_late"), 4.0) | {"ready_time": 6.0}
+    patient |= dict.fromkeys(("pose_timeout", "plan_timeout"), 5.0)
     other.write_text(
         json.dumps({"deqmpc_commander": {"ros__parameters": {"link": "crazyflie_py", **patient}}})
     )
