@@ -167,7 +167,8 @@ def test_the_report_of_a_training(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     words = ["data", "generate", "--policy", "goal-mpc", "--jobs", "1", "--out", str(tmp_path / "d")]
-    process = subprocess.Popen([*DEQMPC, *words], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen([*DEQMPC, *words], stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               preexec_fn=_hears_ctrl_c)  # fmt: skip
     while not list(tmp_path.glob("d.parts/*.parquet")):
         assert process.poll() is None
         time.sleep(0.1)
@@ -175,6 +176,11 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in told and "goes on where" in told
     assert list(tmp_path.glob("d.parts/*.parquet")) and not (tmp_path / "d").exists()
+
+
+def _hears_ctrl_c() -> None:
+    """What a shell starts in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_doctor_finds_nothing_wrong_here_and_ten_planted_faults(tmp_path: Path) -> None:
