@@ -27,13 +27,13 @@ from deqmpc_core.flight import (
 )
 from deqmpc_policy_node.clock import TimeBase
 from deqmpc_policy_node.commander_setup import CommanderParameters
-from deqmpc_policy_node.crazyflie_py_link import MODULE, NEEDED, SERVER, CrazyfliePyLink, made_within, maker
-from deqmpc_policy_node.firmware_check import CONTROLLER, MASS, differences, refusals
+from deqmpc_policy_node.crazyflie_py_link import MODULE, NEEDED, CrazyfliePyLink, made_within, maker
+from deqmpc_policy_node.firmware_check import CONTROLLER, GET, MASS, SET, differences, refusals
 from deqmpc_policy_node.nodes.commander import CommanderNode
 from deqmpc_policy_node.robot import Calls
 from tests.flight.robot import Robot
 
-ALL_SERVICES = {f"/cf1/{name}" for name in NEEDED} | set(SERVER)
+ALL_SERVICES = {f"/cf1/{name}" for name in NEEDED} | {SET, GET}
 
 
 class Recorded:

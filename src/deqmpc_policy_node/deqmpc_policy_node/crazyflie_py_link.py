@@ -24,6 +24,7 @@ from deqmpc_core.flight import (
     Setpoint,
     Takeoff,
 )
+from deqmpc_policy_node.firmware_check import GET, SET
 from deqmpc_policy_node.process import Spinner
 from deqmpc_policy_node.robot import Calls, Heard
 from deqmpc_policy_node.services import service_of
@@ -42,8 +43,6 @@ NEEDED = (
 )
 """What the class waits for without a limit before it lets itself be made; and arm, which it does not wait
 for, and calls all the same."""
-SERVER_NODE = "/crazyflie_server"
-SERVER = (f"{SERVER_NODE}/set_parameters", f"{SERVER_NODE}/get_parameters")
 REMAIN_VALID_MS = 100
 
 
@@ -75,7 +74,7 @@ class CrazyfliePyLink:
 
     def missing(self) -> list[str]:
         """Services nobody offers."""
-        wanted = [robot_name(self._robot, name) for name in NEEDED] + list(SERVER)
+        wanted = [robot_name(self._robot, name) for name in NEEDED] + [SET, GET]
         return [name for name in wanted if not self._node.count_services(name)]
 
     def stream(self, setpoint: Setpoint, t: float) -> None:
@@ -148,7 +147,7 @@ def made_within(spinner: Spinner, make: Callable[[], Any], limit: float) -> Any:
     why = repr(failed[0]) if failed else f"not done within {limit:.1f} s"
     raise ConfigError(
         f"crazyflie_py's class Crazyflie could not be made ({why}): does Crazyswarm2's server answer "
-        f"`ros2 param list {SERVER_NODE}`, and has the robot an initial_position in crazyflies.yaml?"
+        f"`ros2 param list /crazyflie_server`, and has the robot an initial_position in crazyflies.yaml?"
     )
 
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deqmpc_core.flight.commands import Arm, Command, GoTo, Takeoff
-from deqmpc_core.flight.configuration import CommanderConfig
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, CommanderConfig
 from deqmpc_core.flight.estimator import Estimate
 from deqmpc_core.flight.frames import Array
 
-TIME_TOLERANCE = 1e-6
 RISEN = 0.05  # m above the place of rest: the robot has taken off
 
 

@@ -11,6 +11,8 @@ from deqmpc_core.errors import ConfigError
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.trajectory import WIRE_LIMIT
 
+TIME_TOLERANCE = 1e-6  # s by which sums of periods may miss a time
+
 
 class FlightPhase(Enum):
     """Where a flight stands; the value is the sentence a user reads."""

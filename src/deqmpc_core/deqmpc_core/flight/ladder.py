@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deqmpc_core.flight.configuration import SafetyConfig
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, SafetyConfig
 from deqmpc_core.flight.estimator import Estimate
 from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.hold import Hold
 from deqmpc_core.flight.setpoint_guard import SetpointGuard
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
-
-TIME_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)

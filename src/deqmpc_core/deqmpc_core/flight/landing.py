@@ -3,11 +3,10 @@
 import numpy as np
 
 from deqmpc_core.flight.commands import Command, Land, NotifySetpointsStop
-from deqmpc_core.flight.configuration import CommanderConfig
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, CommanderConfig
 from deqmpc_core.flight.estimator import Estimate
 from deqmpc_core.flight.frames import Array
 
-TIME_TOLERANCE = 1e-6
 RETRY = 0.1
 FALLING = 3.0
 """Times land_speed: the planner's landing peaks at 2.2 times its mean, so what sinks faster is no landing."""

@@ -1,5 +1,6 @@
 """A policy that plans in flight: what may change between two ticks, what is carried to the next."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,8 @@ class LivePolicy:
             self._try(policy, self.obstacles)
         state = None
         if self._state is not None and self.plan is not None:
-            try:
+            with suppress(DeqmpcError):
                 state = carried(policy, self.plan)
-            except DeqmpcError:
-                state = None
         self._policy, self._state, self._tried = policy, state, set()
         return state is not None
 

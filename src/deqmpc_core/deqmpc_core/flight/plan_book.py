@@ -4,12 +4,11 @@ import math
 
 import numpy as np
 
-from deqmpc_core.flight.configuration import SafetyConfig
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, SafetyConfig
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.obstacle_set import NOTHING
 from deqmpc_core.flight.trajectory import PlanPacket
 
-TIME_TOLERANCE = 1e-6
 SAMPLES = 13
 """Points of a plan that are held against obstacles; 5 cm apart at 1 m/s."""
 

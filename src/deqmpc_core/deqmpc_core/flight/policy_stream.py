@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from deqmpc_core.flight.configuration import CommanderConfig, FlightRequest
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, CommanderConfig, FlightRequest
 from deqmpc_core.flight.estimator import Estimate
 from deqmpc_core.flight.fence import Fence
 from deqmpc_core.flight.frames import yaw_from_quaternion
@@ -12,8 +12,6 @@ from deqmpc_core.flight.ladder import Answer, SafetyLadder, View, late
 from deqmpc_core.flight.plan_book import PlanBook
 from deqmpc_core.flight.setpoint_guard import SetpointGuard
 from deqmpc_core.flight.trajectory import PlanPacket, Setpoint
-
-TIME_TOLERANCE = 1e-6
 
 
 class PolicyStream:

@@ -3,10 +3,10 @@
 import math
 from collections import deque
 
-from deqmpc_core.flight.configuration import SafetyConfig
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, SafetyConfig
 from deqmpc_core.flight.estimator import Estimate, EstimatorConfig, PoseSample, StateEstimator
 from deqmpc_core.flight.frame_stamps import FrameStamps
-from deqmpc_core.flight.ladder import TIME_TOLERANCE, View, late
+from deqmpc_core.flight.ladder import View, late
 
 DELAYS = 50
 """Poses over which the least delay is taken: a busy computer delays some, a wrong clock all."""

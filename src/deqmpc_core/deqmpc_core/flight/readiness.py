@@ -1,8 +1,6 @@
 """The wait on the ground between a request and the take-off."""
 
-from deqmpc_core.flight.configuration import CommanderConfig
-
-TIME_TOLERANCE = 1e-6
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, CommanderConfig
 
 
 class Readiness:

@@ -248,8 +248,8 @@ class CommanderNode:
                     self._robot.call(command)
             except Exception as error:
                 failures.append(error)
-        for error in failures:
-            raise error
+        if failures:
+            raise failures[0]
         return sent
 
     def _begin_flight(self) -> None:

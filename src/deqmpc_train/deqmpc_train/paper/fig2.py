@@ -13,7 +13,7 @@ from deqmpc_train.paper.statistics import ABOVE, BELOW, difference, statistic
 from deqmpc_train.tuned import rounds_per_tick
 
 _NEAR_BEST = (-0.1, float("inf"))
-_NOT_THE_PAPER_S = "crazyflie"
+_OURS_ALONE = "crazyflie"
 
 
 def grid(plan: Plan) -> Grid:
@@ -27,7 +27,7 @@ def grid(plan: Plan) -> Grid:
 
 
 def _tasks(results: Results) -> list[str]:
-    return [task for task in results.tasks if task != _NOT_THE_PAPER_S]
+    return [task for task in results.tasks if task != _OURS_ALONE]
 
 
 def in_most(results: Results) -> Finding:
@@ -60,10 +60,9 @@ def well_everywhere(results: Results) -> Finding:
 
 def nn_slightly_better(results: Results) -> Finding:
     """The mean over the paper's tasks of DEQ-MPC-NN less DEQ-MPC-DEQ."""
-    gaps = [results.of("deqmpc-nn", task=t) for t in _tasks(results)]
-    less = [results.of("deqmpc-deq", task=t) for t in _tasks(results)]
-    value = float(np.mean([a.value - b.value for a, b in zip(gaps, less, strict=True)]))
-    draws = np.mean([a.draws() - b.draws() for a, b in zip(gaps, less, strict=True)], 0)
+    pairs = [[results.of(v, task=task) for v in ("deqmpc-nn", "deqmpc-deq")] for task in _tasks(results)]
+    value = float(np.mean([nn.value - deq.value for nn, deq in pairs]))
+    draws = np.mean([nn.draws() - deq.draws() for nn, deq in pairs], 0)
     return together([statistic("deqmpc-nn less deqmpc-deq, mean over tasks", value, draws, ABOVE)])
 
 

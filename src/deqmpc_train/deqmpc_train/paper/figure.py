@@ -44,8 +44,8 @@ class Results:
         self.figure = figure
         self.found = {cell: [store.result(job) for job in jobs] for cell, jobs in grid.items()}
         self.measured = {cell: figure.measure(cell, found) for cell, found in self.found.items()}
-        compare = figure.compare
-        self.compared = compare and {cell: compare(cell, found) for cell, found in self.found.items()}
+        compare = figure.compare or figure.measure
+        self.compared = {cell: compare(cell, found) for cell, found in self.found.items()}
 
     @property
     def tasks(self) -> list[str]:
@@ -65,8 +65,7 @@ class Results:
     def of(self, variant: str, x: float | None = None, task: str | None = None) -> Measured:
         """A cell's figure as claims read it; without x or task those of the first cell."""
         first = next(iter(self.found))
-        cell = Cell(task or first.task, variant, first.x if x is None else x)
-        return (self.compared or self.measured)[cell]
+        return self.compared[Cell(task or first.task, variant, first.x if x is None else x)]
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def publish(figure: Figure, plan: Plan, store: Store, out: Path, command: str) -
     save(results, out / f"{figure.name}.png", command)
     cost = f"{hours:.2f} CPU hours in all, {trainings} trainings, shared with other figures"
     if (states := codes(jobs_of([figure], plan), store)) > 1:
-        cost += f"; computed by {states} states of the code, --store keeps which"
+        cost += f"; computed by {states} states of the code, which each job.json tells"
     text, reasons = page(results, findings, command, budget, cost), out / "why" / f"{figure.name}.md"
     if reasons.is_file():
         text += f"\n## Why\n\n{reasons.read_text()}"

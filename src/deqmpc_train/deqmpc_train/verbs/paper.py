@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from deqmpc_core.errors import ConfigError
+from deqmpc_core.errors import ConfigError, JobError
 from deqmpc_core.files import write_json
 from deqmpc_train.paper.options import SweepOptions, all_jobs, command_line, compute, figures_of
 from deqmpc_train.paper.publish import index, jobs_of, publish
@@ -57,13 +57,17 @@ def _make(arguments: PaperArguments) -> list[dict[str, Any]]:
     options, figures = arguments.options, figures_of(arguments.figures)
     out = arguments.out or Path("runs") / "paper" / options.budget
     plan, store = options.plan(), Store(options.store)
+    failed: JobError | None = None
     try:
         if not arguments.draw_only:
             compute(all_jobs(arguments.figures, options), options)
-    finally:  # what is complete is drawn, though another figure's job failed or the run was stopped
-        whole = [f for f in figures if all(map(store.done, jobs_of([f], plan)))]
-        told = [publish(f, plan, store, out, command_line(f.name, options)) for f in whole]
-        index(out)
+    except JobError as error:
+        failed = error
+    whole = [f for f in figures if all(map(store.done, jobs_of([f], plan)))]
+    told = [publish(f, plan, store, out, command_line(f.name, options)) for f in whole]
+    index(out)
+    if failed:  # raised when what is complete has been drawn
+        raise failed
     if missing := [f.name for f in figures if f not in whole]:
         raise ConfigError(f"no results for {', '.join(missing)}; run without --draw-only")
     return told
