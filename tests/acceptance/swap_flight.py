@@ -27,8 +27,8 @@ from deqmpc_policy_node import topics
 EMPTY = "hover"
 """The empty controller: it holds a place, and nothing is ever swapped."""
 
-PAUSE = 1.0
-"""s between the answer to one request and the next request."""
+PAUSE = 4.0
+"""s between the answer to one request and the next request: some two thousand ticks at 50 Hz."""
 
 LONGEST = 3000
 
