@@ -44,7 +44,7 @@ class Outside:
         self.position, self.target = np.zeros(3), np.zeros(3)
         self.phase, self.setpoints, self.thrown, self.frame = "", 0, 0, 0
         self.phases: set[str] = set()
-        self._next = time.monotonic()
+        self._next, self._ask_again = time.monotonic(), 0
         self._connect()
 
     def _connect(self) -> None:
@@ -106,7 +106,8 @@ class Outside:
         details = PlanDetails("outside", np.zeros((1, 12)), np.zeros((1, 4)))
         packet = packet_at(self.base.now(), self.position)
         self._publishers["plan"].publish(plan_message(packet, details, self.base))
-        if self.phase in ("FAULT", "LANDED", "IDLE"):
+        if self.phase in ("FAULT", "LANDED", "IDLE") and self.frame >= self._ask_again:
+            self._ask_again = self.frame + 200  # a request begins the wait on the ground anew
             self._publishers["status"].publish(Status(battery_voltage=4.0))
             self._reset.call_async(Trigger.Request())
             request = StartFlight.Request(start=point(START), policy_steps=100, policy_period=0.1)
