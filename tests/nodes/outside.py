@@ -109,7 +109,8 @@ class Outside:
         if self.phase in ("FAULT", "LANDED", "IDLE") and self.frame >= self._ask_again:
             self._ask_again = self.frame + 200  # a request begins the wait on the ground anew
             self._publishers["status"].publish(Status(battery_voltage=4.0))
-            self._reset.call_async(Trigger.Request())
+            if self.phase == "FAULT":
+                self._reset.call_async(Trigger.Request())
             request = StartFlight.Request(start=point(START), policy_steps=100, policy_period=0.1)
             self._start.call_async(request)
 
