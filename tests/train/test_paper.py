@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from deqmpc_core.errors import JobError, TrainingError, UnknownNameError
+from deqmpc_core.errors import ConfigError, JobError, TrainingError, UnknownNameError
 from deqmpc_core.policies import make_policy
 from deqmpc_core.tasks import load_task
 from deqmpc_train.config import Overrides
@@ -19,7 +19,9 @@ from deqmpc_train.eval.residuals import NAMES
 from deqmpc_train.held_out import held_out_errors
 from deqmpc_train.paper import fig8, fig10, make, measured, plot
 from deqmpc_train.paper.catalogue import FIGURES
+from deqmpc_train.paper.cost import cost, markdown
 from deqmpc_train.paper.jobs import Plan
+from deqmpc_train.paper.ledger import FILE, Ledger
 from deqmpc_train.paper.options import figures_of
 from deqmpc_train.paper.page import BANNER
 from deqmpc_train.paper.publish import index, jobs_of, publish
@@ -89,6 +91,41 @@ def test_a_figure_from_nothing_and_a_second_time_for_nothing(
     index(tmp_path / "out")
     assert "[fig10](fig10.md)" in (tmp_path / "out" / "README.md").read_text()
     assert (tmp_path / "out" / "fig10.png").stat().st_size > 10_000
+
+
+def test_a_ledger_stands_for_a_store_that_is_gone(data: Path, tmp_path: Path) -> None:
+    plan, store, file = tiny_plan(data), Store(tmp_path / "store"), tmp_path / FILE
+    training = plan.training("crazyflie", "nn")
+    errors, other = plan.errors(training), plan.flight(training)
+    run([errors], store, Inline())
+    Ledger(store, file).keep([errors])
+    Ledger(Store(tmp_path / "none"), file).keep([other])  # takes nothing away
+    gone = Store(tmp_path / "gone")
+    ledger = Ledger(gone, file)
+    assert ledger.done(errors) and ledger.done(training) and not ledger.done(other)
+    for read in ("result", "seconds", "code"):
+        assert getattr(ledger, read)(errors) == getattr(store, read)(errors)
+    report = run([job for job in (errors, other) if not ledger.done(job)], gone, Inline())
+    assert training.key in report.computed and errors.key not in report.computed  # weights are not kept
+    lines = file.read_text()
+    file.write_text(lines + lines[:40])
+    with pytest.raises(ConfigError, match=f"{FILE}', line 5: expected a job's result"):
+        Ledger(store, file)
+    assert file.read_text() == lines + lines[:40]
+
+
+def test_the_cost_of_a_sweep_counts_every_step_once(data: Path, tmp_path: Path) -> None:
+    plan, store = tiny_plan(data), Store(tmp_path / "store")
+    jobs = [plan.errors(plan.training("crazyflie", "nn", split)) for split in (0, 1)]
+    jobs.append(plan.errors(plan.training("crazyflie", "nn", overrides=Overrides(hidden=16))))
+    told = cost(jobs, store)
+    assert [(s["hidden"], s["batch"]) for s in told["steps"]] == [(8, 4), (16, 4)]
+    each, wide = (s["seconds"] for s in told["steps"])
+    hours = {kind["kind"]: (kind["jobs"], 3600.0 * kind["hours"]) for kind in told["kinds"]}
+    assert hours["train"] == (3, pytest.approx(2 * 4 * each + 4 * wide))
+    assert hours["rate"] == (1, pytest.approx(1 * each))  # a tenth of 4 steps, at least one
+    assert told["wall_hours"][1] == pytest.approx(told["hours"]) and told["chain_hours"] < told["hours"]
+    assert "In all" in markdown(told, "deqmpc sweep")
 
 
 def test_what_compare_trained_is_taken_over(
@@ -173,7 +210,7 @@ class Made:
             "residuals": {"rounds": rounds, "last": dict.fromkeys(NAMES, [1e-4] * 9)},
             "times": {"total": values, "network": [0.1] * 6, "solver": [0.4] * 6},
         }  # fmt: skip
-        return made[job.kind]
+        return made.get(job.kind, {})
 
 
 @pytest.mark.parametrize("name", FIGURES)

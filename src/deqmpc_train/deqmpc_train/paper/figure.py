@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure as Canvas
 
 from deqmpc_train.paper.jobs import Plan
+from deqmpc_train.paper.ledger import Found
 from deqmpc_train.paper.measured import Measured
 from deqmpc_train.paper.rule import Finding
-from deqmpc_train.sweep import Job, Store
+from deqmpc_train.sweep import Job
 
 FOUR = ("deqmpc-deq", "deqmpc-nn", "diffmpc-deq", "diffmpc-nn")
 SIX = (*FOUR, "deq", "nn")
@@ -40,9 +41,9 @@ class Results:
     """A figure's results: `found` by cell as the jobs left them, `measured` as the figure shows them,
     `compared` as its claims read them."""
 
-    def __init__(self, figure: "Figure", grid: Grid, store: Store) -> None:
+    def __init__(self, figure: "Figure", grid: Grid, found: Found) -> None:
         self.figure = figure
-        self.found = {cell: [store.result(job) for job in jobs] for cell, jobs in grid.items()}
+        self.found = {cell: [found.result(job) for job in jobs] for cell, jobs in grid.items()}
         self.measured = {cell: figure.measure(cell, found) for cell, found in self.found.items()}
         compare = figure.compare or figure.measure
         self.compared = {cell: compare(cell, found) for cell, found in self.found.items()}

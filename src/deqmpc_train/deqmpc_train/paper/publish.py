@@ -9,8 +9,9 @@ from deqmpc_train.eval.report import table
 from deqmpc_train.paper.catalogue import FIGURES
 from deqmpc_train.paper.figure import Figure, Results
 from deqmpc_train.paper.jobs import Plan
+from deqmpc_train.paper.ledger import Found
 from deqmpc_train.paper.page import page, to_json
-from deqmpc_train.sweep import Job, Store, closure
+from deqmpc_train.sweep import Job, closure
 
 _INDEX = "README.md"
 
@@ -21,22 +22,22 @@ def jobs_of(figures: Iterable[Figure], plan: Plan) -> list[Job]:
     return list({job.key: job for job in jobs}.values())
 
 
-def publish(figure: Figure, plan: Plan, store: Store, out: Path, command: str) -> dict[str, Any]:
+def publish(figure: Figure, plan: Plan, found: Found, out: Path, command: str) -> dict[str, Any]:
     """Write the figure's files; its claims and figures as plain values. What people have written into
     why/NAME.md, reasons for what differs, ends the page. Raises ConfigError where a job has no result."""
     from deqmpc_train.paper.plot import save
 
-    results = Results(figure, figure.grid(plan), store)
+    results = Results(figure, figure.grid(plan), found)
     findings = [claim.test(results) for claim in figure.claims]
     budget = plan.scale.budget
     if budget == "smoke":
         findings = [finding.unsaid() for finding in findings]
-    hours, trainings = spent(jobs_of([figure], plan), store)
+    hours, trainings = spent(jobs_of([figure], plan), found)
     told = to_json(results, findings, command, budget, hours)
     save(results, out / f"{figure.name}.png", command)
     cost = f"{hours:.2f} CPU hours in all, {trainings} trainings, shared with other figures"
-    if (states := codes(jobs_of([figure], plan), store)) > 1:
-        cost += f"; computed by {states} states of the code, which each job.json tells"
+    if (states := codes(jobs_of([figure], plan), found)) > 1:
+        cost += f"; computed by {states} states of the code, `code` in jobs.jsonl tells them apart"
     text, reasons = page(results, findings, command, budget, cost), out / "why" / f"{figure.name}.md"
     if reasons.is_file():
         text += f"\n## Why\n\n{reasons.read_text()}"
@@ -45,16 +46,16 @@ def publish(figure: Figure, plan: Plan, store: Store, out: Path, command: str) -
     return told
 
 
-def spent(jobs: Iterable[Job], store: Store) -> tuple[float, int]:
+def spent(jobs: Iterable[Job], found: Found) -> tuple[float, int]:
     """CPU hours behind jobs and all they need, and how many trainings there were."""
-    done = [job for job in closure(jobs).values() if store.done(job)]
-    return sum(store.seconds(job)[0] for job in done) / 3600.0, sum(job.kind == "train" for job in done)
+    done = [job for job in closure(jobs).values() if found.done(job)]
+    return sum(found.seconds(job)[0] for job in done) / 3600.0, sum(job.kind == "train" for job in done)
 
 
-def codes(jobs: Iterable[Job], store: Store) -> int:
+def codes(jobs: Iterable[Job], found: Found) -> int:
     """How many states of the code have computed jobs and what they need; those that do not say count as
     none."""
-    return len({store.code(job) for job in closure(jobs).values() if store.done(job)} - {""})
+    return len({found.code(job) for job in closure(jobs).values() if found.done(job)} - {""})
 
 
 def index(out: Path) -> None:

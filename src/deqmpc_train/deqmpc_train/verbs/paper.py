@@ -12,7 +12,8 @@ from rich.table import Table
 
 from deqmpc_core.errors import ConfigError, JobError
 from deqmpc_core.files import write_json
-from deqmpc_train.paper.options import SweepOptions, all_jobs, command_line, compute, figures_of
+from deqmpc_train.paper.ledger import FILE, Ledger
+from deqmpc_train.paper.options import SweepOptions, command_line, compute, figures_of
 from deqmpc_train.paper.publish import index, jobs_of, publish
 from deqmpc_train.sweep import Store
 from deqmpc_train.verbs.ending import status_of
@@ -25,7 +26,8 @@ class PaperArguments:
     For each a picture, a page with what the paper claims and whether we agree, and the numbers. What has been
     computed is kept and never computed again; a run that was stopped goes on. docs/paper.md tells more.
 
-    figures: which. out: the folder they go to (default runs/paper/<budget>). draw_only: compute nothing, draw
+    figures: which. out: the folder they go to (default runs/paper/<budget>); what it has in jobs.jsonl, made
+    here or elsewhere, is not computed again. draw_only: compute nothing, draw
     from the results that are there. json: a file for all claims and numbers.
     """
 
@@ -56,15 +58,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(arguments: PaperArguments) -> list[dict[str, Any]]:
     options, figures = arguments.options, figures_of(arguments.figures)
     out = arguments.out or Path("runs") / "paper" / options.budget
-    plan, store = options.plan(), Store(options.store)
+    plan, ledger = options.plan(), Ledger(Store(options.store), out / FILE)
+    jobs = jobs_of(figures, plan)
     failed: JobError | None = None
     try:
         if not arguments.draw_only:
-            compute(all_jobs(arguments.figures, options), options)
+            compute([job for job in jobs if not ledger.done(job)], options)
     except JobError as error:
         failed = error
-    whole = [f for f in figures if all(map(store.done, jobs_of([f], plan)))]
-    told = [publish(f, plan, store, out, command_line(f.name, options)) for f in whole]
+    ledger.keep(jobs)
+    whole = [f for f in figures if all(map(ledger.done, jobs_of([f], plan)))]
+    told = [publish(f, plan, ledger, out, command_line(f.name, options)) for f in whole]
     index(out)
     if failed:  # raised when what is complete has been drawn
         raise failed

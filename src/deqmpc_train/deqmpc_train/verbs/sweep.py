@@ -1,5 +1,6 @@
 """deqmpc sweep: the jobs behind the paper's figures, with a live table."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deqmpc_core.files import write_json
+from deqmpc_train.paper.cost import cost, markdown
 from deqmpc_train.paper.options import ALL, SweepOptions, all_jobs, compute
 from deqmpc_train.paper.publish import spent
 from deqmpc_train.sweep import Store, closure
@@ -24,12 +26,14 @@ class SweepArguments:
     at any time: the same command goes on where it stood.
 
     figures: which, by default all. status: compute nothing, only say how the jobs stand, those of a sweep
-    that runs elsewhere too. json: a file for how they stand.
+    that runs elsewhere too. cost: compute nothing, but time some steps of each kind of training and say what
+    all jobs take, and on how many workers (minutes). json: a file for how they stand, or what they cost.
     """
 
     figures: Annotated[tuple[str, ...], tyro.conf.Positional] = (ALL,)
     options: Annotated[SweepOptions, tyro.conf.arg(name="")] = field(default_factory=SweepOptions)
     status: bool = False
+    cost: bool = False
     json: Path | None = None
 
 
@@ -42,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
 
     def work() -> None:
+        if arguments.cost:
+            return _tell_cost(arguments, console)
         if not arguments.status:
             report = compute(all_jobs(arguments.figures, arguments.options), arguments.options)
             console.print(f"{len(report.computed)} jobs computed, {report.kept} had their results")
@@ -51,6 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_json(arguments.json, {"kinds": standing})
 
     return status_of("sweep", work, console)
+
+
+def _tell_cost(arguments: SweepArguments, console: Console) -> None:
+    options = arguments.options
+    jobs, store = all_jobs(arguments.figures, options), Store(options.store)
+    told = cost(jobs, store, options.device, progress=lambda words: console.print(words, style="dim"))
+    command = ["deqmpc", "sweep", *arguments.figures, "--budget", options.budget, "--cost"]
+    device = [] if options.device == "cpu" else ["--device", options.device]
+    console.print(markdown(told, shlex.join([*command, *device])), soft_wrap=True, markup=False)
+    if arguments.json:
+        write_json(arguments.json, told)
 
 
 def _standing(arguments: SweepArguments) -> list[dict[str, Any]]:
