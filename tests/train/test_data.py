@@ -158,7 +158,7 @@ def test_paper_sizes_are_the_defaults() -> None:
         return recipe.episodes, recipe.steps, recipe.spread_episodes
 
     assert sizes("pendulum") == sizes("cartpole") == (300, 200, 0)
-    assert sizes("quadrotor") == (2000, 100, 0) and sizes("qpole") == (2000, 200, 0)
+    assert sizes("quadrotor") == (2000, 100, 0) and sizes("qpole") == (2000, 200, 8000)
     assert sizes("crazyflie") == (1000, 60, 4000)
     with pytest.raises(ConfigError, match="steps: expected at least 1, got 0"):
         DataConfig(steps=0).complete(load_task("crazyflie"))
