@@ -20,7 +20,9 @@ BOTH = ("deqmpc-deq", "diffmpc-deq")
 
 def grid(plan: Plan) -> Grid:
     """x: the share of the default control range (tight: half of it; the paper does not say)."""
-    often = Overrides(validate_every=plan.scale.pick(smoke=5, laptop=50, paper=500), ema=0.0)
+    every = plan.scale.pick(smoke=5, laptop=50, paper=500)
+    steps = plan.scale.pick(smoke=None, laptop=1000, paper=None)
+    often = Overrides(validate_every=every, steps=steps, ema=0.0)
     splits = plan.scale.pick(smoke=(0,), laptop=(0, 1, 2), paper=(0, 1, 2))
     default = float(load_task(TASK).u_hi[0])
     options = {WIDE: {}, TIGHT: {"u_max": TIGHT * default}}
