@@ -70,7 +70,7 @@ FLIGHTS = [(10.0, False), (10.0, True), (50.0, False), (50.0, True)]
 """Plans a second, and whether the policies asked for are loaded before take-off."""
 BUSY = pytest.mark.xfail(
     strict=False,
-    reason="the child that checks a bundle shares two cores with the graph: 323 late of 3976 beside 77",
+    reason="the child that checks a bundle shares two cores with the graph: 166 late of 6755 beside 0",
 )
 
 
