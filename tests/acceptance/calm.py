@@ -1,6 +1,5 @@
 """Real time on a machine that others share: what is flown while its time goes to others says nothing."""
 
-import math
 import multiprocessing
 import os
 import time
@@ -54,15 +53,6 @@ def until_calm() -> None:
     patient = time.monotonic() + PATIENCE
     while stolen_now() > MOST_STOLEN and time.monotonic() < patient:
         time.sleep(10.0)
-
-
-def no_more_late(ours: tuple[int, int], empty: tuple[int, int]) -> bool:
-    """Whether of (late ticks, ticks) ours are late no oftener than those of an empty controller, but for
-    chance: were a tick of both late equally often, so large a part of the late ones would be ours with a
-    probability of 5 % or more."""
-    late, part = ours[0] + empty[0], ours[1] / (ours[1] + empty[1])
-    chance = sum(math.comb(late, k) * part**k * (1.0 - part) ** (late - k) for k in range(ours[0], late + 1))
-    return chance >= 0.05
 
 
 def in_calm(fly: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calm import in_calm, no_more_late
+from calm import in_calm
 from kept import FLOWN, ROOT, kept_under, once
 from swap_flight import EMPTY, fly, variants
 
@@ -88,8 +88,7 @@ def test_ten_swaps_in_one_flight(rate: float, preloaded: bool, kept: Path) -> No
 def test_swaps_make_no_tick_late(rate: float, preloaded: bool, kept: Path) -> None:
     names = ten()
     swapped, empty = pair(kept, rate, names if preloaded else [], names)
-    ours, nothing = ((flight["late"], flight["ticks"]) for flight in (swapped, empty))
-    assert no_more_late(ours, nothing), (ours, nothing, swapped["late_while"])
+    assert swapped["late"] <= empty["late"], swapped["late_while"]
 
 
 def test_bad_bundles_are_refused_while_flying(kept: Path) -> None:

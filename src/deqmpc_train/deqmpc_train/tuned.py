@@ -33,20 +33,18 @@ _TRAIN: dict[Budget, dict[str, Any]] = {
     "paper":  {"steps": 20000, "validate_every": 500, "checkpoint_every": 500},
 }  # fmt: skip
 
-# steps of a laptop's run where 1000 are too few: the pole has to be caught, not only carried along.
-_LAPTOP_STEPS = {"qpole": 3000, "qpole_obs": 3000, "qpole_dyn_obs": 3000}
-
 # task: hidden width of the paper (A.8; the crazyflie's is the quadrotor's), rounds per tick in flight and in
 # streaming (Section 5.1), and what holds the waypoints: with Eq. 13 alone they drift off where the expert's
 # controls are at their limits, for there the plan hardly depends on them (docs/results/waypoint_drift.md).
+# laptop_steps: of a laptop's run, where not as above.
 _TASKS: dict[str, dict[str, Any]] = {
     "pendulum":      {"hidden": 256,  "stream_rounds": 1, "theta_weight": 0.1},
     "cartpole":      {"hidden": 512,  "stream_rounds": 1, "theta_weight": 1.0},
     "quadrotor":     {"hidden": 512,  "stream_rounds": 1, "theta_weight": 0.1},
     "crazyflie":     {"hidden": 512,  "stream_rounds": 1, "theta_weight": 0.1},
-    "qpole":         {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1},
-    "qpole_obs":     {"hidden": 1024, "stream_rounds": 2, "theta_weight": 0.1},
-    "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1},
+    "qpole":         {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1, "laptop_steps": 3000},
+    "qpole_obs":     {"hidden": 1024, "stream_rounds": 2, "theta_weight": 0.1, "laptop_steps": 3000},
+    "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1, "laptop_steps": 3000},
 }  # fmt: skip
 
 # of a run of a task of one's own, that is not in the table.
@@ -73,7 +71,7 @@ def tuned(
     policy = PolicyConfig(task, variant, task_options=task_options or {}, **shape)
     run = {name: row.get(name, usual) for name, usual in _RUN.items()} | _TRAIN[budget]
     if budget == "laptop":
-        run["steps"] = _LAPTOP_STEPS.get(task, run["steps"])
+        run["steps"] = row.get("laptop_steps", run["steps"])
     return replace(TrainConfig(policy, **run), **{k: v for k, v in changes.items() if k not in names})
 
 

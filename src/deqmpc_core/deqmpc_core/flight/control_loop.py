@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deqmpc_core.flight.configuration import check, number
+from deqmpc_core.flight.configuration import TIME_TOLERANCE, check, number
 from deqmpc_core.flight.control_pilot import ControlPacket, ControlPilot
 from deqmpc_core.flight.frames import Array
 from deqmpc_core.flight.latency import LatencyCompensation
@@ -103,7 +103,7 @@ class ControlLoop:
     def _ready(self, t: float) -> bool:
         """Whether poses come, and have come for long enough."""
         here = self.estimator.age(t) <= self.estimator.config.max_gap
-        return here and t - self._began >= self.config.ready_time - 1e-6
+        return here and t - self._began >= self.config.ready_time - TIME_TOLERANCE
 
     def _planned(self, seen: PlantEstimate | None, t: float) -> ControlPacket | None:
         """A new plan; None where poses are too old or too few, or the policy failed, foreseen or not."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import statistics
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ from deqmpc_core.errors import ConfigError
 from deqmpc_core.mpc import TrackingSolver
 from deqmpc_core.testing import random_problems
 from deqmpc_train.bench.cases import SEED
+from deqmpc_train.bench.stopwatch import seconds_of
 
 HORIZONS = (5, 10, 20, 50, 100)
 _BATCH = 20
@@ -59,8 +59,8 @@ def over_threads(batch: int = 2000, repetitions: int = 7) -> dict[str, Any]:
         for _ in range(repetitions):
             for threads, found in times.items():
                 torch.set_num_threads(threads)
-                found.append(_once(lambda: solver(problems.x0, problems.reference)))
-                bare[threads].append(_once(lambda n=threads: _hashes(n)))
+                found.append(seconds_of(lambda: solver(problems.x0, problems.reference)))
+                bare[threads].append(seconds_of(lambda n=threads: _hashes(n)))
     finally:
         torch.set_num_threads(before)
     solve, empty = ({n: statistics.median(v[1:]) for n, v in t.items()} for t in (times, bare))
@@ -76,14 +76,8 @@ def _hashes(threads: int, jobs: int = 8) -> None:
         list(pool.map(lambda _: hashlib.sha256(data).digest(), range(jobs)))
 
 
-def _once(call: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
-
-
 def _median(call: Callable[[], Any], repetitions: int) -> float:
-    return statistics.median(_once(call) for _ in range(repetitions))
+    return statistics.median(seconds_of(call) for _ in range(repetitions))
 
 
 def growth(quick: bool) -> dict[str, Any]:

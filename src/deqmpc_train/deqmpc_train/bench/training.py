@@ -18,6 +18,7 @@ from deqmpc_core.mpc import TrackingSolver
 from deqmpc_core.policies import PolicyConfig
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_sim.envs import episode_starts, roll_out
+from deqmpc_train.bench.stopwatch import seconds_of
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import Episode, Episodes
 from deqmpc_train.trainer import Trainer
@@ -90,8 +91,8 @@ def _run(settings: TrainingSettings, progress: Callable[[str], None]) -> dict[st
         native = {"forward": list[float](), "backward": list[float]()}
         steps: dict[str, list[float]] = {"cold": [], "streamed": []}
         for _ in range(settings.repetitions):
-            steps["cold"].append(_once(cold.train_step))
-            steps["streamed"].append(_once(streamed.train_step))
+            steps["cold"].append(seconds_of(cold.train_step))
+            steps["streamed"].append(seconds_of(streamed.train_step))
             _add(native, replay(cold.policy.solver, calls))
     progress("torch backend")
     own = cold.policy.config
@@ -151,12 +152,6 @@ def replay(solver: TrackingSolver, calls: list[Call]) -> tuple[float, float]:
 def _add(times: dict[str, list[float]], found: tuple[float, float]) -> None:
     times["forward"].append(found[0])
     times["backward"].append(found[1])
-
-
-def _once(call: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
 
 
 def _report(

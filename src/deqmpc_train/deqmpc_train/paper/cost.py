@@ -4,8 +4,7 @@ import json
 import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import torch
 
 from deqmpc_core.tasks import load_task
+from deqmpc_train.bench.stopwatch import seconds_of
 from deqmpc_train.bench.training import short_flights
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.eval.report import table
-from deqmpc_train.paper.ledger import Found
 from deqmpc_train.paper.make import config_of
-from deqmpc_train.sweep import Job, closure
+from deqmpc_train.sweep import Job, Store, closure
+from deqmpc_train.sweep.run import Pace
 from deqmpc_train.sweep.schedule import wall
 from deqmpc_train.trainer import Trainer
 from deqmpc_train.tune import short
@@ -33,34 +33,30 @@ Progress = Callable[[str], None]
 
 
 def cost(
-    jobs: Iterable[Job],
-    found: Found,
-    device: str = "cpu",
-    threads: int = 1,
-    progress: Progress = lambda _: None,
+    jobs: Sequence[Job], store: Store, device: str = "cpu", progress: Progress = lambda _: None
 ) -> dict[str, Any]:
-    """Times some steps of each kind of training, and says what all jobs take: processor hours by kind, the
-    longest chain of jobs that need one another, and the wall time on so many workers. Jobs of other kinds
-    count as those of their kind that `found` has, or as they declare."""
+    """Times some steps of each kind of training, and says what all jobs take: hours by kind, the longest
+    chain of jobs that need one another, and the wall time on so many workers. Jobs of other kinds take what
+    they declare, at the pace of those that the store has."""
     everything = closure(jobs)
-    steps = _timed(filter(_trains, everything.values()), device, threads, progress)
-    pace = _pace(everything.values(), found)
-    seconds = {
-        key: _steps(job) * steps[_speed(job)]["seconds"] if _trains(job) else pace(job)
-        for key, job in everything.items()
-    }
-    kinds = [
-        {"kind": kind, "jobs": len(mine), "hours": sum(seconds[job.key] for job in mine) / 3600.0,
-         "longest_hours": max(seconds[job.key] for job in mine) / 3600.0}
-        for kind in dict.fromkeys(job.kind for job in everything.values())
-        for mine in [[job for job in everything.values() if job.kind == kind]]
-    ]  # fmt: skip
-    heads = list(everything.values())
+    steps = _timed(filter(_trains, everything.values()), device, progress)
+    pace = Pace(everything, store)
+    seconds, by_kind = dict[str, float](), dict[str, list[float]]()
+    for key, job in everything.items():
+        takes = _steps(job) * steps[_speed(job)]["seconds"] if _trains(job) else pace.seconds(job)
+        seconds[key] = takes
+        by_kind.setdefault(job.kind, []).append(takes)
     return {
-        "device": device, "threads": threads, "cores": os.cpu_count(), "torch": torch.__version__,
-        "steps": list(steps.values()), "kinds": kinds, "hours": sum(seconds.values()) / 3600.0,
-        "chain_hours": wall(heads, seconds, len(heads)) / 3600.0,
-        "wall_hours": {n: wall(heads, seconds, n) / 3600.0 for n in WORKERS},
+        "device": device, "cores": os.cpu_count(), "torch": torch.__version__,
+        "steps": list(steps.values()),
+        "kinds": [
+            {"kind": kind, "jobs": len(each), "hours": sum(each) / 3600.0,
+             "longest_hours": max(each) / 3600.0}
+            for kind, each in by_kind.items()
+        ],
+        "hours": sum(seconds.values()) / 3600.0,
+        "chain_hours": wall(jobs, seconds, len(everything)) / 3600.0,
+        "wall_hours": {n: wall(jobs, seconds, n) / 3600.0 for n in WORKERS},
     }  # fmt: skip
 
 
@@ -72,30 +68,18 @@ def seconds_a_step(config: TrainConfig, device: str = "cpu") -> float:
         small = replace(config, batch=batch)
         trainer = Trainer(small, task, short_flights(task), Path(place), device=torch.device(device))
         trainer.train_step()
-        times = [_once(trainer) for _ in range(_REPETITIONS)]
+        times = [seconds_of(trainer.train_step) for _ in range(_REPETITIONS)]
     return statistics.median(times) * config.batch / batch
 
 
-def _once(trainer: Trainer) -> float:
-    begin = time.perf_counter()
-    trainer.train_step()
-    return time.perf_counter() - begin
-
-
-def _timed(
-    trainings: Iterable[Job], device: str, threads: int, progress: Progress
-) -> dict[str, dict[str, Any]]:
+def _timed(trainings: Iterable[Job], device: str, progress: Progress) -> dict[str, dict[str, Any]]:
     """By what decides the speed: what it is, and the seconds of a step."""
     kinds = {_speed(job): config_of(job.config["train"]) for job in trainings}
-    before, timed = torch.get_num_threads(), dict[str, dict[str, Any]]()
-    torch.set_num_threads(threads)
-    try:
-        for number, (speed, config) in enumerate(kinds.items(), 1):
-            shape = {k: getattr(config.policy, k) for k in ("task", "variant", "hidden", "horizon")}
-            progress(f"{number} of {len(kinds)}: {shape['variant']} on {shape['task']}")
-            timed[speed] = {**shape, "batch": config.batch, "seconds": seconds_a_step(config, device)}
-    finally:
-        torch.set_num_threads(before)
+    timed: dict[str, dict[str, Any]] = {}
+    for number, (speed, config) in enumerate(kinds.items(), 1):
+        shape = {k: getattr(config.policy, k) for k in ("task", "variant", "hidden", "horizon")}
+        progress(f"{number} of {len(kinds)}: {shape['variant']} on {shape['task']}")
+        timed[speed] = {**shape, "batch": config.batch, "seconds": seconds_a_step(config, device)}
     return timed
 
 
@@ -117,21 +101,6 @@ def _steps(job: Job) -> int:
     return len(grid) * short(config, grid[0]).steps if grid else config.steps
 
 
-def _pace(jobs: Iterable[Job], found: Found) -> Callable[[Job], float]:
-    """Seconds of a job: what those of its kind took beside what they declare."""
-    took: dict[str, tuple[float, float]] = {}
-    for job in jobs:
-        if found.done(job):
-            seconds, declared = took.get(job.kind, (0.0, 0.0))
-            took[job.kind] = (seconds + found.seconds(job)[0], declared + job.work)
-
-    def seconds_of(job: Job) -> float:
-        seconds, declared = took.get(job.kind, (1.0, 1.0))
-        return job.work * seconds / declared
-
-    return seconds_of
-
-
 def markdown(told: Mapping[str, Any], command: str) -> str:
     """Three tables: seconds a step, hours by kind of job, and wall time by workers."""
     head = ("task", "variant", "h", "T", "batch", "s a step")
@@ -140,16 +109,16 @@ def markdown(told: Mapping[str, Any], command: str) -> str:
         for s in told["steps"]
     ]
     kinds = [
-        [k["kind"], str(k["jobs"]), f"{k['hours']:.1f}", f"{k['longest_hours']:.2f}"] for k in told["kinds"]
+        [k["kind"], str(k["jobs"]), f"{k['hours']:.3g}", f"{k['longest_hours']:.3g}"] for k in told["kinds"]
     ]
     one = told["hours"]
     spread = [
-        [str(n), f"{hours:.1f}", f"{one / (int(n) * hours):.0%}"] for n, hours in told["wall_hours"].items()
+        [str(n), f"{hours:.3g}", f"{one / (int(n) * hours):.0%}"] for n, hours in told["wall_hours"].items()
     ]
     return "\n".join([
         *table(("jobs", "how many", "hours", "longest"), kinds), "",
-        f"In all {one:.0f} hours on one worker of {told['threads']} thread on {told['device']}; the longest "
-        f"chain of jobs that need one another takes {told['chain_hours']:.1f} hours.", "",
+        f"In all {one:.3g} hours on one worker ({told['device']}); the longest chain of jobs that need one "
+        f"another takes {told['chain_hours']:.3g} hours.", "",
         *table(("workers", "wall time [h]", "busy"), spread), "", *table(head, steps), "",
         f"Made by `{command}`.", "",
     ])  # fmt: skip

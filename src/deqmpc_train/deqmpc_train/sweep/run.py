@@ -76,7 +76,7 @@ class _Sweep:
         self.waiting = [key for key in jobs if key not in self.done]
         self.running: list[str] = []
         self.failed: dict[str, str] = {}
-        self.pace = _Pace(jobs, store)
+        self.pace = Pace(jobs, store)
 
     def step(self) -> bool:
         """Start what can start, wait for what ends; whether something is left to do."""
@@ -118,7 +118,7 @@ class _Sweep:
         return Board(len(self.jobs), len(self.done), running, failed, left / self.executor.slots)
 
 
-class _Pace:
+class Pace:
     """Seconds a job takes: what its own kind took here beside what was declared, else what all did."""
 
     def __init__(self, jobs: dict[str, Job], store: Store) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -62,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _tell_cost(arguments: SweepArguments, console: Console) -> None:
     options = arguments.options
     jobs, store = all_jobs(arguments.figures, options), Store(options.store)
-    told = cost(jobs, store, options.device, progress=lambda words: console.print(words, style="dim"))
+    torch.set_num_threads(1)  # as a worker of the local executor
+    told = cost(jobs, store, options.device, lambda words: console.print(words, style="dim"))
     command = ["deqmpc", "sweep", *arguments.figures, "--budget", options.budget, "--cost"]
     device = [] if options.device == "cpu" else ["--device", options.device]
     console.print(markdown(told, shlex.join([*command, *device])), soft_wrap=True, markup=False)
