@@ -157,7 +157,7 @@ def test_paper_sizes_are_the_defaults() -> None:
         recipe = DataConfig(task=name).complete(load_task(name))
         return recipe.episodes, recipe.steps, recipe.spread_episodes
 
-    assert sizes("pendulum") == sizes("cartpole") == (300, 200, 0)
+    assert sizes("pendulum") == (300, 200, 0) and sizes("cartpole") == (300, 200, 3000)
     assert sizes("quadrotor") == (2000, 100, 0) and sizes("qpole") == (2000, 200, 8000)
     assert sizes("crazyflie") == (1000, 60, 4000)
     with pytest.raises(ConfigError, match="steps: expected at least 1, got 0"):

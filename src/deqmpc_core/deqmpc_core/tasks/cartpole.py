@@ -23,9 +23,13 @@ _EXPERT = ExpertNumbers(
 class CartpoleTask(Task):
     """The task's rules; numbers in `Task`."""
 
+    def start(self, seed: int, episode: int) -> NDArray[np.float64]:
+        """See `anywhere`."""
+        return anywhere(np.random.default_rng((seed, episode)))
+
     def spread_start(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """All four within pi, theta then in [0, 2 pi)."""
-        x = rng.uniform(-np.pi, np.pi, 4)
+        """`anywhere`, or at a tenth or three tenths of that distance from the goal, as in flight."""
+        x = rng.choice((0.1, 0.3, 1.0)) * rng.uniform(-np.pi, np.pi, 4)
         x[1] %= 2.0 * math.pi
         return x
 
@@ -41,6 +45,13 @@ class CartpoleTask(Task):
     def success(self, states: Tensor) -> Tensor:
         """|theta| < 0.05 at 10 consecutive steps, wherever the cart is."""
         return held(self.near(states[:, 1:]))
+
+
+def anywhere(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A start (4,): all four within pi, theta then in [0, 2 pi)."""
+    x = rng.uniform(-np.pi, np.pi, 4)
+    x[1] %= 2.0 * math.pi
+    return x
 
 
 def cartpole(

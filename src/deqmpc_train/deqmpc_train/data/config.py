@@ -11,7 +11,7 @@ from deqmpc_core.tasks import Task
 _FIRST_SEED = 1_000_000  # data seeds lie beyond those of evaluations
 _PAPER = {"pendulum": 300, "cartpole": 300, "crazyflie": 1000}
 _PAPER_ELSE = 2000
-_SPREAD = {"crazyflie": 4000, "qpole": 8000, "qpole_obs": 8000, "qpole_dyn_obs": 8000}
+_SPREAD = {"cartpole": 3000, "crazyflie": 4000, "qpole": 8000, "qpole_obs": 8000, "qpole_dyn_obs": 8000}
 _SHORT = {"crazyflie": 60}  # steps; the others fly the task's
 _LEAST = {"episodes": 0, "spread_episodes": 0, "steps": 1, "spread_steps": 1, "seed": 0, "iterations": 1}
 
@@ -21,8 +21,8 @@ class DataConfig:
     """What to record: flights from the task's starts and shorter ones from states met in mid-flight.
 
     episodes, steps, spread_episodes: how many of each and how long; None: the paper's size (for the crazyflie
-    1000 of 60 steps and 4000 spread ones; for the quadrotor's pole 8000 spread ones, since most of a flight
-    is the pole at rest). seed: of the starts, which are never those of an evaluation.
+    1000 of 60 steps and 4000 spread ones; for the cartpole 3000 spread ones and for the quadrotor's pole
+    8000, since most of a flight is the pole at rest). seed: of the starts, which are never those of an evaluation.
     policy: the pilot, by path, name or variant. iterations: its rounds when warm. option: NAME=VALUE, changes
     the task.
     """
