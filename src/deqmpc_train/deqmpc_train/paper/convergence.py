@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from deqmpc_train.config import Overrides
 from deqmpc_train.eval.report import residual_markdown
@@ -11,6 +12,7 @@ from deqmpc_train.eval.residuals import NAMES, TOLERANCE
 from deqmpc_train.paper.figure import Axis, Cell, Claim, Figure, Grid, Results
 from deqmpc_train.paper.jobs import Plan
 from deqmpc_train.paper.measured import Measured, known, mean
+from deqmpc_train.paper.plot import legend
 from deqmpc_train.paper.rule import Finding, part, together, wilson
 
 TASK, VARIANT, PLAIN, JOINED = "qpole_obs", "deqmpc-deq", 0.0, 3.0
@@ -64,8 +66,9 @@ def draw(results: Results, canvas: Canvas) -> None:
                     axes.plot(numbers, values, line, marker=marker, color=colour, label=text)
         axes.axhline(TOLERANCE, color="0.3", linestyle=":")
         axes.set(xlabel="DEQ-MPC iteration", yscale="log", title=f"joint weight {cell.x:g}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_ylabel("residual (dashed: 95th percentile)")
-    panels[1].legend(frameon=False)
+    legend(canvas, panels[1])
 
 
 def tables(results: Results) -> list[str]:

@@ -10,7 +10,7 @@ from deqmpc_train.config import Overrides
 from deqmpc_train.paper.figure import Axis, Cell, Claim, Figure, Grid, Results
 from deqmpc_train.paper.jobs import Plan
 from deqmpc_train.paper.measured import Measured, mean
-from deqmpc_train.paper.plot import style
+from deqmpc_train.paper.plot import legend, plain_numbers, style
 from deqmpc_train.paper.rule import Finding, together
 from deqmpc_train.paper.statistics import ABOVE, STABLE, instability, instability_table, over_trainings
 
@@ -53,8 +53,9 @@ def curves(results: Results, canvas: Canvas) -> None:
         axes.set(
             xlabel="training step", yscale="log", title="tight limits" if x == TIGHT else "default limits"
         )
+    plain_numbers(panels[0])
     panels[0].set_ylabel(results.figure.y.label)
-    panels[1].legend(frameon=False)
+    legend(canvas, panels[1])
 
 
 def of(results: Results, variant: str, x: float) -> list[float]:

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from deqmpc_train.paper.figure import Axis, Results
 
@@ -28,7 +28,7 @@ NAMES = {
     "diffmpc-nn": "Diff-MPC-NN", "deq": "DEQ", "nn": "NN",
     "hover": "hover", "straight-line": "straight line", "goal-mpc": "goal MPC",
 }  # fmt: skip
-_SIZE, _DPI = (5.5, 4.0), 200  # inches
+_SIZE, _DPI = (6.5, 4.0), 200  # inches
 _STYLE: Any = {
     "font.size": 9.0, "axes.titlesize": 10.0, "axes.labelsize": 9.0, "legend.fontsize": 8.0,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "0.9",
@@ -62,7 +62,7 @@ def lines(results: Results, canvas: Canvas) -> None:
     if len(results.xs) <= 8:
         axes.set_xticks(results.xs, [f"{x:g}" for x in results.xs])
         axes.xaxis.set_minor_locator(NullLocator())
-    axes.legend(frameon=False)
+    legend(canvas, axes)
 
 
 def groups(results: Results, canvas: Canvas) -> None:
@@ -76,13 +76,18 @@ def groups(results: Results, canvas: Canvas) -> None:
         _errorbar(axes, variant, xs + shift, [results.measured[c] for c in cells], joined=False)
     axes.set_xticks(list(places.values()), list(places), rotation=20, ha="right")
     label(axes, results.figure.x, results.figure.y)
-    axes.legend(frameon=False, ncols=2)
+    legend(canvas, axes)
 
 
 def style(variant: str) -> dict[str, str]:
     """Keywords of a line of a variant's."""
     colour, marker, line = STYLES[variant]
     return {"color": colour, "marker": marker, "linestyle": line, "label": NAMES[variant]}
+
+
+def legend(canvas: Canvas, axes: Axes) -> None:
+    """What is what, beside the axes, where it hides no point."""
+    canvas.legend(*axes.get_legend_handles_labels(), loc="outside center right", frameon=False)
 
 
 def label(axes: Axes, x: Axis, y: Axis) -> None:
@@ -92,6 +97,17 @@ def label(axes: Axes, x: Axis, y: Axis) -> None:
         axes.set_xscale("log")
     if y.log:
         axes.set_yscale("log")
+        plain_numbers(axes)
+
+
+def plain_numbers(axes: Axes) -> None:
+    """On a logarithmic scale of less than two decades: 0.4, not 4 x 10^-1."""
+    low, high = axes.get_ylim()
+    if high < 100.0 * low:
+        narrow = high < 6.0 * low
+        axes.yaxis.set_major_locator(MaxNLocator(6) if narrow else LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _errorbar(axes: Axes, variant: str, xs: np.ndarray, points: list, joined: bool = True) -> None:

@@ -10,7 +10,7 @@ from deqmpc_train.eval.report import table
 from deqmpc_train.paper.figure import FOUR, PAIRS, Axis, Cell, Claim, Figure, Grid, Results
 from deqmpc_train.paper.jobs import Plan
 from deqmpc_train.paper.measured import Measured, known, mean
-from deqmpc_train.paper.plot import NAMES
+from deqmpc_train.paper.plot import NAMES, legend
 from deqmpc_train.paper.rule import Finding, together
 from deqmpc_train.paper.statistics import statistic
 
@@ -78,7 +78,7 @@ def bars(results: Results, canvas: Canvas) -> None:
         axes.plot((place, place), results.of(variant).interval, color="black", linewidth=2.0)
     axes.set_xticks(places, [NAMES[v] for v in FOUR])
     axes.set_ylabel("time of a warm step at B = 1 [ms]")
-    axes.legend(frameon=False)
+    legend(canvas, axes)
 
 
 def tables(results: Results) -> list[str]:
