@@ -42,9 +42,9 @@ _TASKS: dict[str, dict[str, Any]] = {
     "cartpole":      {"hidden": 512,  "stream_rounds": 1, "theta_weight": 1.0, "laptop_steps": 4000},
     "quadrotor":     {"hidden": 512,  "stream_rounds": 1, "theta_weight": 0.1},
     "crazyflie":     {"hidden": 512,  "stream_rounds": 1, "theta_weight": 0.1},
-    "qpole":         {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1, "laptop_steps": 3000},
-    "qpole_obs":     {"hidden": 1024, "stream_rounds": 2, "theta_weight": 0.1, "laptop_steps": 3000},
-    "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1, "theta_weight": 0.1, "laptop_steps": 3000},
+    "qpole":         {"hidden": 1024, "stream_rounds": 1, "theta_weight": 1.0, "laptop_steps": 4000},
+    "qpole_obs":     {"hidden": 1024, "stream_rounds": 2, "theta_weight": 1.0, "laptop_steps": 4000},
+    "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1, "theta_weight": 1.0, "laptop_steps": 4000},
 }  # fmt: skip
 
 # of a run of a task of one's own, that is not in the table.
