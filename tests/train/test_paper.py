@@ -1,6 +1,7 @@
 """The paper's figures: all can be declared and drawn, one is made from nothing, the rule is as written."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,10 @@ def test_what_compare_trained_is_taken_over(
     assert store.result(other)["learning_rate"] == found["learning_rate"]
     stricter = replace(plan, scale=replace(plan.scale, overrides=replace(TINY, batch=5)))
     assert take_over([stricter.training("crazyflie", "nn")], store, [made]) == []
+    shutil.rmtree(made / "train")  # a bundle alone, as in models/
+    fresh = Store(tmp_path / "fresh")
+    run([wanted.needs["data"]], fresh, Inline())
+    assert len(take_over([wanted], fresh, [made])) == 2 and fresh.result(wanted)["curve"] == []
 
 
 @pytest.mark.parametrize("variant", ["deqmpc-deq", "diffmpc-nn", "nn"])

@@ -106,7 +106,10 @@ def _curve(bundle: Bundle) -> list[dict[str, Any]]:
     """The validation curve, from what the run logged; empty where the log is gone."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    log = EventAccumulator(str(bundle.run_dir / "tensorboard"), size_guidance={"scalars": 0})
+    place = bundle.run_dir / "tensorboard"
+    if not place.is_dir():
+        return []
+    log = EventAccumulator(str(place), size_guidance={"scalars": 0})
     log.Reload()
     try:
         rows = [log.Scalars(f"validation/{part}") for part in ("cold", "streamed")]
