@@ -87,7 +87,7 @@ def style(variant: str) -> dict[str, str]:
 
 def legend(canvas: Canvas, axes: Axes) -> None:
     """What is what, beside the axes, where it hides no point."""
-    canvas.legend(*axes.get_legend_handles_labels(), loc="outside center right", frameon=False)
+    canvas.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
 
 
 def label(axes: Axes, x: Axis, y: Axis) -> None:
