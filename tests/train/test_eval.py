@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from deqmpc_core.bundle import save_bundle
+from deqmpc_core.bundle import load_policy, save_bundle
 from deqmpc_core.policies import PolicyConfig, make_policy
 from deqmpc_core.tasks import load_task
 from deqmpc_core.types import Observation
 from deqmpc_train.eval import expert as expert_module
-from deqmpc_train.eval.evaluate import Plan, evaluate
+from deqmpc_train.eval.evaluate import Plan, evaluate, held_out_windows, training_config
 from deqmpc_train.eval.expert import expert_returns
 from deqmpc_train.eval.flights import fly, seeded_starts
 from deqmpc_train.eval.intervals import mean_interval, normalised, normalised_interval, resampled_means
+from deqmpc_train.eval.iterations import window_errors
 from deqmpc_train.eval.residuals import residuals
 from deqmpc_train.eval.results import difference
 from deqmpc_train.verbs import eval as eval_verb
@@ -105,6 +106,23 @@ def test_residuals_by_round_are_those_of_the_plans(bundle: Path) -> None:
     assert told[-1]["round"] == 4 and 0.0 <= told[-1]["all_share"] <= told[-1]["joint"]["share"] <= 1.0
     nn = make_policy(PolicyConfig("crazyflie", "deqmpc-nn", hidden=8, rounds=2), task)
     assert (residuals(nn, seen).deq == 0).all()
+
+
+def test_the_policys_own_penalty_schedule_gives_its_held_out_errors(
+    bundle: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = load_policy(str(bundle), load_task("crazyflie"))
+    own, config = policy.config.mu_max, training_config(str(bundle), policy)
+    assert config is not None
+    words = ["--mu-max", str(own), "10", "--data", str(data), "--json", str(tmp_path / "s.json")]
+    assert eval_verb.main([str(bundle), *words]) == 0
+    mine, weak = (row["errors"] for row in json.loads((tmp_path / "s.json").read_text())["schedules"])
+    windows = held_out_windows(policy, data, config)
+    found = window_errors(policy, windows.take(np.array(windows.spread(400))), config)
+    np.testing.assert_allclose(mine, found.iterations.mean(1), rtol=1e-9)
+    assert len(mine) == policy.config.rounds * policy.config.al_iterations and mine != weak
+    assert eval_verb.main(["hover", "--mu-max", "10", "--data", str(data)]) == 2
+    assert "has no network" in capsys.readouterr().err
 
 
 def test_the_verb_writes_figures_pictures_and_the_bundles_evaluation(

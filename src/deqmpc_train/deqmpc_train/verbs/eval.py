@@ -27,12 +27,14 @@ class EvalArguments:
     """Fly policies, given by path, name or variant, from the same starts, and compare them with each other
     and with the expert: returns, failures, violations, held-out error, milliseconds, with 95 % intervals.
 
-    option: NAME=VALUE, an option of the task. episodes, seed: the starts. iterations: rounds of a warm tick,
-    a row for each (default: the task's, 2 for qpole_obs, else 1). cold: one more row, every tick from
-    nothing. data: a data set, for the held-out error; split: whose tenth (default: the one the policy was
-    trained without). residuals: instead of flying, residuals by round of a cold tick at held-out states
-    (needs data). json, markdown: files for the figures. plots: a folder for pictures. keep: write each
-    policy's figures into its bundle's eval.json. threads: CPU threads.
+    option: NAME=VALUE, an option of the task. episodes, seed: the starts. iterations: rounds of a warm
+    tick, a row for each (default: the task's, 2 for qpole_obs, else 1). cold: one more row, every tick
+    from nothing. data: a data set, for the held-out error; split: whose tenth (default: the one the
+    policy was trained without). residuals: instead of flying, residuals by round of a cold tick at held-
+    out states (needs data). mu_max: instead of flying, held-out errors by AL iteration of a cold tick
+    with penalties that end at these values (needs data; Figure 10). json, markdown: files for the
+    figures. plots: a folder for pictures. keep: write each policy's figures into its bundle's eval.json.
+    threads: CPU threads.
     """
 
     policies: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -45,6 +47,7 @@ class EvalArguments:
     data: Path | None = None
     split: int | None = None
     residuals: bool = False
+    mu_max: tuple[float, ...] = ()
     json: Path | None = None
     markdown: Path | None = None
     plots: Path | None = None
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = tyro.cli(EvalArguments, prog="deqmpc eval", args=argv)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    work = _residuals if arguments.residuals else _evaluate
+    work = _residuals if arguments.residuals else _schedules if arguments.mu_max else _evaluate
     return status_of("eval", lambda: work(arguments), Console(stderr=True), "")
 
 
@@ -120,6 +123,22 @@ def _residuals(arguments: EvalArguments) -> None:
         write_json(arguments.json, {"residuals": found})
     if arguments.markdown:
         write_text(arguments.markdown, "\n".join(pages))
+
+
+def _schedules(arguments: EvalArguments) -> None:
+    from deqmpc_train.eval.schedules import ScheduleErrors, schedule_errors, schedule_markdown
+
+    if arguments.data is None:
+        raise ConfigError("--mu-max needs held-out windows; give a data set by --data")
+    task = load_task(arguments.task, **option_values(arguments.option))
+    found: list[ScheduleErrors] = []
+    for name in track(arguments.policies, "schedules", console=Console(stderr=True), transient=True):
+        found += schedule_errors(name, load_policy(name, task), arguments.data, arguments.mu_max)
+    Console().print(schedule_markdown(found), markup=False, highlight=False, soft_wrap=True)
+    if arguments.json:
+        write_json(arguments.json, {"schedules": [row._asdict() for row in found]})
+    if arguments.markdown:
+        write_text(arguments.markdown, schedule_markdown(found))
 
 
 def _table(results: list[PolicyResult]) -> Table:
