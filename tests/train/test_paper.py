@@ -283,5 +283,11 @@ def test_figures_share_their_trainings_and_their_learning_rates(budget: str) -> 
         for t in [j.needs.get("training", j)] if "pilot" not in j.config for n in [t.needs["rate"]]
     }  # fmt: skip
     assert len(rates) == 7 * 4 + 2  # four variants of seven tasks, and two without MPC
+    fig2, tasks = [FIGURES["fig2"]], ("pendulum", "cartpole")
+    parts = [job.key for task in tasks for job in jobs_of(fig2, plan, [task])]
+    assert sorted(parts) == sorted({job.key for job in jobs_of(fig2, plan, tasks)})
+    assert set(parts) < {job.key for job in jobs_of(fig2, plan)}
+    with pytest.raises(UnknownNameError, match="did you mean 'pendulum'"):
+        jobs_of(fig2, plan, ["penduum"])
     with pytest.raises(UnknownNameError, match="did you mean 'fig10'"):
         figures_of(["fig1o"])

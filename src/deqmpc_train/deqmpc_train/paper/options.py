@@ -87,9 +87,9 @@ def compute(jobs: list[Job], options: SweepOptions) -> Report:
         executor.stop()
 
 
-def all_jobs(names: Sequence[str], options: SweepOptions) -> list[Job]:
-    """The jobs of some figures."""
-    return jobs_of(figures_of(names), options.plan())
+def all_jobs(names: Sequence[str], options: SweepOptions, tasks: Sequence[str] = ()) -> list[Job]:
+    """The jobs of some figures; tasks: of these alone, if any are named."""
+    return jobs_of(figures_of(names), options.plan(), tasks)
 
 
 def command_line(figure: str, options: SweepOptions) -> str:

@@ -1,9 +1,10 @@
 """A figure's files from the results of its jobs: NAME.png, NAME.md, NAME.json; and README.md over all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from deqmpc_core.errors import UnknownNameError
 from deqmpc_core.files import read_json, write_json, write_text
 from deqmpc_train.eval.report import table
 from deqmpc_train.paper.catalogue import FIGURES
@@ -16,9 +17,15 @@ from deqmpc_train.sweep import Job, closure
 _INDEX = "README.md"
 
 
-def jobs_of(figures: Iterable[Figure], plan: Plan) -> list[Job]:
-    """Every job of some figures, once."""
-    jobs = [job for figure in figures for cell in figure.grid(plan).values() for job in cell]
+def jobs_of(figures: Iterable[Figure], plan: Plan, tasks: Sequence[str] = ()) -> list[Job]:
+    """Every job of some figures, once; tasks: of these alone, if any are named. Raises UnknownNameError for
+    one that no figure has."""
+    cells = [cell for figure in figures for cell in figure.grid(plan).items()]
+    known = dict.fromkeys(cell.task for cell, _ in cells)
+    for task in tasks:
+        if task not in known:
+            raise UnknownNameError("task", task, known)
+    jobs = [job for cell, all_of_it in cells if not tasks or cell.task in tasks for job in all_of_it]
     return list({job.key: job for job in jobs}.values())
 
 

@@ -26,13 +26,15 @@ class SweepArguments:
     """Compute the jobs of figures without drawing them; `deqmpc paper` then finds them done. It may be killed
     at any time: the same command goes on where it stood.
 
-    figures: which, by default all. status: compute nothing, only say how the jobs stand, those of a sweep
-    that runs elsewhere too. cost: compute nothing, but time some steps of each kind of training and say what
-    all jobs take, and on how many workers (minutes). json: a file for how they stand, or what they cost.
+    figures: which, by default all. tasks: of these tasks alone, by default all. status: compute nothing, only
+    say how the jobs stand, those of a sweep that runs elsewhere too. cost: compute nothing, but time
+    some steps of each kind of training and say what all jobs take, and on how many workers (minutes). json: a
+    file for how they stand, or what they cost.
     """
 
     figures: Annotated[tuple[str, ...], tyro.conf.Positional] = (ALL,)
     options: Annotated[SweepOptions, tyro.conf.arg(name="")] = field(default_factory=SweepOptions)
+    tasks: tuple[str, ...] = ()
     status: bool = False
     cost: bool = False
     json: Path | None = None
@@ -50,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.cost:
             return _tell_cost(arguments, console)
         if not arguments.status:
-            report = compute(all_jobs(arguments.figures, arguments.options), arguments.options)
+            jobs = all_jobs(arguments.figures, arguments.options, arguments.tasks)
+            report = compute(jobs, arguments.options)
             console.print(f"{len(report.computed)} jobs computed, {report.kept} had their results")
         standing = _standing(arguments)
         console.print(_table(standing))
@@ -62,10 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell_cost(arguments: SweepArguments, console: Console) -> None:
     options = arguments.options
-    jobs, store = all_jobs(arguments.figures, options), Store(options.store)
+    jobs, store = all_jobs(arguments.figures, options, arguments.tasks), Store(options.store)
     torch.set_num_threads(1)  # as a worker of the local executor
     told = cost(jobs, store, options.device, lambda words: console.print(words, style="dim"))
     command = ["deqmpc", "sweep", *arguments.figures, "--budget", options.budget, "--cost"]
+    command += ["--tasks", *arguments.tasks] if arguments.tasks else []
     device = [] if options.device == "cpu" else ["--device", options.device]
     console.print(markdown(told, shlex.join([*command, *device])), soft_wrap=True, markup=False)
     if arguments.json:
@@ -75,7 +79,7 @@ def _tell_cost(arguments: SweepArguments, console: Console) -> None:
 def _standing(arguments: SweepArguments) -> list[dict[str, Any]]:
     """Jobs by kind, and all: how many, done, under way or broken off, failed, and the seconds they took."""
     store = Store(arguments.options.store)
-    jobs = list(closure(all_jobs(arguments.figures, arguments.options)).values())
+    jobs = list(closure(all_jobs(arguments.figures, arguments.options, arguments.tasks)).values())
     rows: list[dict[str, Any]] = []
     for kind in dict.fromkeys(job.kind for job in jobs):
         mine = [job for job in jobs if job.kind == kind]
