@@ -20,6 +20,7 @@ from deqmpc_train.eval.intervals import mean_interval, normalised, normalised_in
 from deqmpc_train.eval.iterations import window_errors
 from deqmpc_train.eval.residuals import residuals
 from deqmpc_train.eval.results import difference
+from deqmpc_train.eval.schedules import WINDOWS
 from deqmpc_train.verbs import eval as eval_verb
 
 
@@ -118,7 +119,7 @@ def test_the_policys_own_penalty_schedule_gives_its_held_out_errors(
     assert eval_verb.main([str(bundle), *words]) == 0
     mine, weak = (row["errors"] for row in json.loads((tmp_path / "s.json").read_text())["schedules"])
     windows = held_out_windows(policy, data, config)
-    found = window_errors(policy, windows.take(np.array(windows.spread(400))), config)
+    found = window_errors(policy, windows.take(np.array(windows.spread(WINDOWS))), config)
     np.testing.assert_allclose(mine, found.iterations.mean(1), rtol=1e-9)
     assert len(mine) == policy.config.rounds * policy.config.al_iterations and mine != weak
     assert eval_verb.main(["hover", "--mu-max", "10", "--data", str(data)]) == 2

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deqmpc_core.systems import cartpole as cartpole_system
 from deqmpc_core.tasks.pendulum import UPRIGHT
-from deqmpc_core.tasks.task import ExpertNumbers, Task, held
+from deqmpc_core.tasks.task import REACHES, ExpertNumbers, Task, held
 
 _RAIL, _OFF_RAIL_COST = 10.0, 80.0  # m, cost a step beyond it
 _EXPERT = ExpertNumbers(
@@ -29,9 +29,7 @@ class CartpoleTask(Task):
 
     def spread_start(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """`anywhere`, or at a tenth or three tenths of that distance from the goal, as in flight."""
-        x = rng.choice((0.1, 0.3, 1.0)) * rng.uniform(-np.pi, np.pi, 4)
-        x[1] %= 2.0 * math.pi
-        return x
+        return anywhere(rng, rng.choice(REACHES))
 
     def reward(self, x: Tensor, u: Tensor | None = None) -> Tensor:
         """-(|theta error| + |x| + 80 [|x| > 10]); a cost: at most 0."""
@@ -47,9 +45,9 @@ class CartpoleTask(Task):
         return held(self.near(states[:, 1:]))
 
 
-def anywhere(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A start (4,): all four within pi, theta then in [0, 2 pi)."""
-    x = rng.uniform(-np.pi, np.pi, 4)
+def anywhere(rng: np.random.Generator, reach: float = 1.0) -> NDArray[np.float64]:
+    """A start (4,): all four within `reach` pi of the goal, theta then in [0, 2 pi)."""
+    x = reach * rng.uniform(-np.pi, np.pi, 4)
     x[1] %= 2.0 * math.pi
     return x
 

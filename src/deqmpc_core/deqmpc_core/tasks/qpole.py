@@ -12,14 +12,13 @@ from torch import Tensor
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.systems import quadrotor_pole
 from deqmpc_core.tasks.quadrotor import bounded_reward, random_attitude
-from deqmpc_core.tasks.task import ExpertNumbers, Task
+from deqmpc_core.tasks.task import REACHES, ExpertNumbers, Task
 
 POLE = 6  # index of theta
 UPRIGHT = 0.2  # rad off upright at the end; the facts say "upright" without a number
 _REWARD_WEIGHT = (10.0,) * 6 + (80.0,) + (1.0,) * 7
 GOAL = (0.0,) * POLE + (math.pi,) + (0.0,) * 7
 _TILT = math.radians(45.0)
-_REACHES = (0.1, 0.3, 1.0)
 DEVIATION = 0.1545075  # total thrust 0.7 to 1.3 times the weight
 EXPERT = ExpertNumbers(
     60, (0.1,) * 14, (1.0,) * 4, 0.05, method="interior_point", reward_weight=10.0,
@@ -38,7 +37,7 @@ class QuadrotorPoleTask(Task):
     def spread_start(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """`anywhere`, or at a tenth or three tenths of that distance from the goal in every coordinate, as in
         flight."""
-        return np.array(GOAL) + rng.choice(_REACHES) * (anywhere(rng) - np.array(GOAL))
+        return np.array(GOAL) + rng.choice(REACHES) * (anywhere(rng) - np.array(GOAL))
 
     def reward(self, x: Tensor, u: Tensor | None = None) -> Tensor:
         """`bounded_reward` with Q = [10]*6 + [80] + [1]*7 about the upright pole at the origin."""

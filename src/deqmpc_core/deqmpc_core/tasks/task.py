@@ -20,6 +20,7 @@ from deqmpc_core.tasks.keep_out import KeepOut
 from deqmpc_core.types import Spheres
 
 INTEGRATORS = ("rk4", "semi_implicit")
+REACHES = (0.1, 0.3, 1.0)  # of a start's distance from the goal, where flights mostly end near it
 HOLD = 10  # consecutive steps near the goal that end an episode of a task with ends_at_success
 _ORIGIN = torch.zeros(3, dtype=torch.float64)
 

@@ -23,9 +23,8 @@ class DataConfig:
     episodes, steps, spread_episodes: how many of each and how long; None: the paper's size (for the crazyflie
     1000 of 60 steps and 4000 spread ones; for the cartpole 3000 spread ones and for the quadrotor's pole
     8000, since most of a flight is the pole at rest). seed: of the starts, which are never those of an
-    evaluation.
-    policy: the pilot, by path, name or variant. iterations: its rounds when warm. option: NAME=VALUE, changes
-    the task.
+    evaluation. policy: the pilot, by path, name or variant. iterations: its rounds when warm. option:
+    NAME=VALUE, changes the task.
     """
 
     task: str = "crazyflie"

@@ -109,16 +109,21 @@ def markdown(told: Mapping[str, Any], command: str) -> str:
         for s in told["steps"]
     ]
     kinds = [
-        [k["kind"], str(k["jobs"]), f"{k['hours']:.3g}", f"{k['longest_hours']:.3g}"] for k in told["kinds"]
+        [k["kind"], str(k["jobs"]), _three(k['hours']), _three(k['longest_hours'])] for k in told["kinds"]
     ]
     one = told["hours"]
     spread = [
-        [str(n), f"{hours:.3g}", f"{one / (int(n) * hours):.0%}"] for n, hours in told["wall_hours"].items()
+        [str(n), _three(hours), f"{one / (int(n) * hours):.0%}"] for n, hours in told["wall_hours"].items()
     ]
     return "\n".join([
         *table(("jobs", "how many", "hours", "longest"), kinds), "",
-        f"In all {one:.3g} hours on one worker ({told['device']}); the longest chain of jobs that need one "
-        f"another takes {told['chain_hours']:.3g} hours.", "",
+        f"In all {_three(one)} hours on one worker ({told['device']}); the longest chain of jobs that need "
+        f"one another takes {_three(told['chain_hours'])} hours.", "",
         *table(("workers", "wall time [h]", "busy"), spread), "", *table(head, steps), "",
         f"Made by `{command}`.", "",
     ])  # fmt: skip
+
+
+def _three(hours: float) -> str:
+    """Three digits: 43800, not 4.38e+04."""
+    return f"{float(f'{hours:.3g}'):g}"

@@ -1,7 +1,7 @@
 """deqmpc eval: policies side by side on the same starts of the batch environment."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from deqmpc_core.bundle import find_bundle, load_policy
 from deqmpc_core.errors import ConfigError
 from deqmpc_core.files import read_json, write_json, write_text
+from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import load_task
 from deqmpc_train.data.options import option_values
 from deqmpc_train.eval import Evaluation, Plan, PolicyResult, evaluate
@@ -63,7 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = tyro.cli(EvalArguments, prog="deqmpc eval", args=argv)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    work = _residuals if arguments.residuals else _schedules if arguments.mu_max else _evaluate
+    work = _evaluate
+    if arguments.residuals:
+        work = _residuals
+    elif arguments.mu_max:
+        work = _schedules
     return status_of("eval", lambda: work(arguments), Console(stderr=True), "")
 
 
@@ -103,42 +108,52 @@ def _residuals(arguments: EvalArguments) -> None:
     from deqmpc_train.eval.report import residual_markdown
     from deqmpc_train.eval.residuals import held_out_residuals
 
-    if arguments.data is None:
-        raise ConfigError("--residuals needs held-out states; give a data set by --data")
-    task = load_task(arguments.task, **option_values(arguments.option))
+    data = _data(arguments, "--residuals")
     found: list[dict[str, Any]] = []
     pages = []
-    for name in track(arguments.policies, "residuals", console=Console(stderr=True), transient=True):
-        residuals = held_out_residuals(name, load_policy(name, task), arguments.data)
+    for name, policy in _loaded(arguments):
+        residuals = held_out_residuals(name, policy, data)
         label, states, rounds = Path(name).name, residuals.joint.shape[1], residuals.to_json()
-        found.append({"policy": label, "task": task.name, "states": states, "rounds": rounds})
+        found.append({"policy": label, "task": policy.task.name, "states": states, "rounds": rounds})
         pages.append(residual_markdown(label, states, rounds))
         if arguments.plots:
             draw_residuals(label, rounds, arguments.plots / f"{label}-residuals.png")
         if arguments.keep:
-            file = find_bundle(name, task.name) / "eval.json"
+            file = find_bundle(name, policy.task.name) / "eval.json"
             write_json(file, read_json(file) | {"residuals": found[-1]})
-    Console().print("\n".join(pages), markup=False, highlight=False)
-    if arguments.json:
-        write_json(arguments.json, {"residuals": found})
-    if arguments.markdown:
-        write_text(arguments.markdown, "\n".join(pages))
+    _tell(arguments, "\n".join(pages), {"residuals": found})
 
 
 def _schedules(arguments: EvalArguments) -> None:
     from deqmpc_train.eval.schedules import ScheduleErrors, schedule_errors, schedule_markdown
 
+    data, found = _data(arguments, "--mu-max"), list[ScheduleErrors]()
+    for name, policy in _loaded(arguments):
+        found += schedule_errors(name, policy, data, arguments.mu_max)
+    _tell(arguments, schedule_markdown(found), {"schedules": [row._asdict() for row in found]})
+
+
+def _data(arguments: EvalArguments, option: str) -> Path:
+    """The data set, which an option needs."""
     if arguments.data is None:
-        raise ConfigError("--mu-max needs held-out windows; give a data set by --data")
+        raise ConfigError(f"{option} needs held-out states; give a data set by --data")
+    return arguments.data
+
+
+def _loaded(arguments: EvalArguments) -> Iterator[tuple[str, Policy]]:
+    """The policies with their names, one after another, with a bar."""
     task = load_task(arguments.task, **option_values(arguments.option))
-    found: list[ScheduleErrors] = []
-    for name in track(arguments.policies, "schedules", console=Console(stderr=True), transient=True):
-        found += schedule_errors(name, load_policy(name, task), arguments.data, arguments.mu_max)
-    Console().print(schedule_markdown(found), markup=False, highlight=False, soft_wrap=True)
+    for name in track(arguments.policies, "policies", console=Console(stderr=True), transient=True):
+        yield name, load_policy(name, task)
+
+
+def _tell(arguments: EvalArguments, page: str, told: dict[str, Any]) -> None:
+    """Print the page, and write the files asked for."""
+    Console().print(page, markup=False, highlight=False, soft_wrap=True)
     if arguments.json:
-        write_json(arguments.json, {"schedules": [row._asdict() for row in found]})
+        write_json(arguments.json, told)
     if arguments.markdown:
-        write_text(arguments.markdown, schedule_markdown(found))
+        write_text(arguments.markdown, page)
 
 
 def _table(results: list[PolicyResult]) -> Table:

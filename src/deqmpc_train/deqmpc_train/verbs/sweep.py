@@ -16,7 +16,7 @@ from deqmpc_core.files import write_json
 from deqmpc_train.paper.cost import cost, markdown
 from deqmpc_train.paper.options import ALL, SweepOptions, all_jobs, compute
 from deqmpc_train.paper.publish import spent
-from deqmpc_train.sweep import Store, closure
+from deqmpc_train.sweep import Job, Store, closure
 from deqmpc_train.sweep.board import duration
 from deqmpc_train.verbs.ending import status_of
 
@@ -26,10 +26,10 @@ class SweepArguments:
     """Compute the jobs of figures without drawing them; `deqmpc paper` then finds them done. It may be killed
     at any time: the same command goes on where it stood.
 
-    figures: which, by default all. tasks: of these tasks alone, by default all. status: compute nothing, only
-    say how the jobs stand, those of a sweep that runs elsewhere too. cost: compute nothing, but time
-    some steps of each kind of training and say what all jobs take, and on how many workers (minutes). json: a
-    file for how they stand, or what they cost.
+    figures: which, by default all. tasks: of these tasks alone, by default all. status: compute nothing,
+    only say how the jobs stand, those of a sweep that runs elsewhere too. cost: compute nothing, but time
+    some steps of each kind of training and say what all jobs take, and on how many workers (minutes).
+    json: a file for how they stand, or what they cost.
     """
 
     figures: Annotated[tuple[str, ...], tyro.conf.Positional] = (ALL,)
@@ -49,13 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
 
     def work() -> None:
+        jobs = all_jobs(arguments.figures, arguments.options, arguments.tasks)
         if arguments.cost:
-            return _tell_cost(arguments, console)
+            return _tell_cost(jobs, arguments, console)
         if not arguments.status:
-            jobs = all_jobs(arguments.figures, arguments.options, arguments.tasks)
             report = compute(jobs, arguments.options)
             console.print(f"{len(report.computed)} jobs computed, {report.kept} had their results")
-        standing = _standing(arguments)
+        standing = _standing(jobs, Store(arguments.options.store))
         console.print(_table(standing))
         if arguments.json:
             write_json(arguments.json, {"kinds": standing})
@@ -63,11 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status_of("sweep", work, console)
 
 
-def _tell_cost(arguments: SweepArguments, console: Console) -> None:
+def _tell_cost(asked: list[Job], arguments: SweepArguments, console: Console) -> None:
     options = arguments.options
-    jobs, store = all_jobs(arguments.figures, options, arguments.tasks), Store(options.store)
     torch.set_num_threads(1)  # as a worker of the local executor
-    told = cost(jobs, store, options.device, lambda words: console.print(words, style="dim"))
+    told = cost(asked, Store(options.store), options.device, lambda words: console.print(words, style="dim"))
     command = ["deqmpc", "sweep", *arguments.figures, "--budget", options.budget, "--cost"]
     command += ["--tasks", *arguments.tasks] if arguments.tasks else []
     device = [] if options.device == "cpu" else ["--device", options.device]
@@ -76,10 +75,9 @@ def _tell_cost(arguments: SweepArguments, console: Console) -> None:
         write_json(arguments.json, told)
 
 
-def _standing(arguments: SweepArguments) -> list[dict[str, Any]]:
+def _standing(asked: list[Job], store: Store) -> list[dict[str, Any]]:
     """Jobs by kind, and all: how many, done, under way or broken off, failed, and the seconds they took."""
-    store = Store(arguments.options.store)
-    jobs = list(closure(all_jobs(arguments.figures, arguments.options, arguments.tasks)).values())
+    jobs = list(closure(asked).values())
     rows: list[dict[str, Any]] = []
     for kind in dict.fromkeys(job.kind for job in jobs):
         mine = [job for job in jobs if job.kind == kind]
