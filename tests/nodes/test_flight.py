@@ -25,17 +25,18 @@ TIMES = ("times", "tick_ms_p50", "tick_ms_p99")
 
 
 def test_the_nodes_fly_what_one_process_flies_to_the_last_written_digit(flown: Flown) -> None:
+    """As baselines fly, and as Table 1's flights do, which have the defaults of the code."""
     torch.set_num_threads(1)
-    files = shipped_config()
+    files, task = shipped_config(), load_task("crazyflie")
     truth = configured(TruthConfig, files, SIMULATOR_NODE)
-    commander = configured(CommanderConfig, files, COMMANDER_NODE)
-    alone = fly_baseline("goal_mpc", load_task("crazyflie"), 3, 2, STEPS, truth, commander, lambda: None)
-    for over_dds, in_process in zip(flown[0]["episodes"], alone, strict=True):
-        for key in ("return", "success", "failure", "final_distance", "min_obstacle_distance"):
-            expected = in_process[key]
-            assert over_dds[key] == (round(expected, DIGITS) if isinstance(expected, float) else expected), (
-                key
-            )
+    assert truth == TruthConfig()
+    for commander in (configured(CommanderConfig, files, COMMANDER_NODE), CommanderConfig()):
+        alone = fly_baseline("goal_mpc", task, 3, 2, STEPS, truth, commander, lambda: None)
+        for over_dds, in_process in zip(flown[0]["episodes"], alone, strict=True):
+            for key in ("return", "success", "failure", "final_distance", "min_obstacle_distance"):
+                value = in_process[key]
+                expected = round(value, DIGITS) if isinstance(value, float) else value
+                assert over_dds[key] == expected, key
 
 
 @pytest.mark.parametrize("name", ["bag", "bag_2"])

@@ -128,14 +128,14 @@ class Plan:
     def _simulation(
         self, name: str, block: int, needs: Mapping[str, Job], more: Mapping[str, str] = _NONE
     ) -> Job:
-        scale = self.scale
-        config = {
-            "episodes": min(scale.block, scale.flights), "seed": block, "steps": scale.flight_steps,
-            **_who("crazyflie", {}), **more,
+        scale, task = self.scale, "crazyflie"
+        starts = {
+            "task": task, "options": {}, "episodes": min(scale.block, scale.flights), "seed": block,
+            "steps": scale.flight_steps, **_who(task, {}),
         }  # fmt: skip
-        whole = Resources(2, 3.0)  # simulator, policy and commander are processes
-        seconds = 20.0 * config["episodes"]
-        return Job(name, f"{_JUDGE}:simulation", config, needs, resources=whole, work=seconds)
+        expert = Job(f"expert {task} block {block}", f"{_JUDGE}:expert", starts, work=5)
+        config, needs = starts | dict(more), {**needs, "expert": expert}
+        return Job(name, f"{_JUDGE}:simulation", config, needs, work=5.0 * starts["episodes"])
 
     def _config(
         self, task: str, variant: str, overrides: Overrides, options: Mapping[str, Any]

@@ -1,11 +1,5 @@
 """What judges policies, as jobs: flights, held-out errors, residuals, times, the simulated Crazyflie."""
 
-import ctypes
-import os
-import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from deqmpc_core.bundle import load_policy
-from deqmpc_core.errors import ConfigError
 from deqmpc_core.files import read_json
 from deqmpc_core.nets import EquilibriumNetwork
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task, load_task
+from deqmpc_sim.in_process import fly_episode
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import Windows, load_episodes
 from deqmpc_train.eval.expert import expert_returns
@@ -27,8 +21,6 @@ from deqmpc_train.eval.residuals import held_out_residuals
 from deqmpc_train.eval.results import failed_flags
 from deqmpc_train.paper.make import DATA, POLICY
 from deqmpc_train.sweep import Work
-
-_PR_SET_PDEATHSIG = 1
 
 
 def expert(work: Work) -> dict[str, Any]:
@@ -100,41 +92,23 @@ def times(work: Work) -> dict[str, Any]:
 
 
 def simulation(work: Work) -> dict[str, Any]:
-    """Flights of the simulated stack in lock-step: `deqmpc sim`, in processes of its own."""
+    """Flights of the simulated Crazyflie by a policy, or by a pilot that needs no training: motion capture,
+    firmware, commander and policy in lock-step, as `deqmpc sim --speed max` has them in processes of their
+    own; the flights are the same to the last written digit (tests/nodes/test_flight.py)."""
     pilot = work.config.get("pilot")
     if pilot is None and (missing := _missing(work)) is not None:
         return missing
-    out, config = work.place / "sim.json", work.config
-    words = [
-        sys.executable, "-m", "deqmpc", "sim", "--policy", pilot or str(work.needs["training"] / POLICY),
-        "--speed", "max", "--episodes", str(config["episodes"]), "--seed", str(config["seed"]), "--steps",
-        str(config["steps"]), "--no-record", "--no-baselines", "--json", str(out), "--runs-dir",
-        str(work.place / "runs"),
-    ]  # fmt: skip
-    out.unlink(missing_ok=True)
-    alone = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}  # each takes a free one
-    with (work.place / "sim.log").open("ab") as log:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=alone,
-            preexec_fn=_end_with_worker,
-        )  # fmt: skip
-    shutil.rmtree(work.place / "runs", ignore_errors=True)
-    if done.returncode or not out.is_file():
-        raise ConfigError(f"deqmpc sim ended with status {done.returncode}; see '{work.place / 'sim.log'}'")
-    episodes = read_json(out)["episodes"]
-    if any(e["expert_return"] is None for e in episodes):
-        raise ConfigError("deqmpc sim gave no expert's return to compare with; see its expert")
+    task, config = _task(work), work.config
+    policy = load_policy(pilot, task) if pilot else _policy(work, task)
+    flown = [
+        fly_episode(task, policy, seed=config["seed"], episode=number, land=False).result
+        for number in range(config["episodes"])
+    ]
     return {
-        "returns": [e["return"] or 0.0 for e in episodes],  # none where an episode broke off, a failure
-        "expert": [e["expert_return"] for e in episodes],
-        "failed": [e["failure"] is not None for e in episodes], "failures": [e["failure"] for e in episodes],
-        "success": [bool(e["success"]) for e in episodes],
+        "returns": [flight.return_ for flight in flown], "expert": work.found("expert")["returns"],
+        "failed": [flight.failure is not None for flight in flown],
+        "failures": [flight.failure for flight in flown], "success": [flight.success for flight in flown],
     }  # fmt: skip
-
-
-def _end_with_worker() -> None:
-    """Linux tells the flight to stop when the worker that asked for it dies."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _task(work: Work) -> Task:

@@ -106,9 +106,9 @@ def _cells(flown: dict[str, list[Any]]) -> list[str]:
 
 FIGURE = Figure(
     "table1", "Table 1: the Crazyflie amid 40 spheres",
-    "The simulated Crazyflie with motion capture, firmware, policy and commander as processes of their own "
-    "in lock-step (`deqmpc sim --speed max`), where the paper flew the drone three times. After a failure "
-    "rewards are zero. Return: over the expert's from the same starts in the batch environment.",
+    "The simulated Crazyflie with motion capture, firmware, commander and policy in the lock-step of "
+    "`deqmpc sim --speed max`, here in one process, where the paper flew the drone three times. After a "
+    "failure rewards are zero. Return: over the expert's from the same starts in the batch environment.",
     Axis("task"), Axis("return / expert's return"), grid, measure,
     (
         Claim("DEQ-MPC returns more than Diff-MPC", "5.3, Table 1", better(ABOVE)),
