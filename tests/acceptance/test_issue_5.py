@@ -1,8 +1,9 @@
 """Acceptance of issue 5, models, training, evaluation: `make accept N=5`.
 
-Figures are kept under runs/accept-5/<digest of src and models>/, so that a broken-off acceptance goes on
-where it stood; remove the folder to start over. Gradients, fixed points, gloo ranks and bad input are judged
-by the tests named in `PLAIN`. The comparison is read from the committed bundles, which `deqmpc compare` made.
+Figures are kept under runs/accept-5/<digest of src and of the policies judged>/, so that a broken-off
+acceptance goes on where it stood; remove the folder to start over. Gradients, fixed points, gloo ranks and
+bad input are judged by the tests named in `PLAIN`. The comparison is read from the committed bundles, which
+`deqmpc compare` made.
 """
 
 import json
@@ -41,12 +42,23 @@ VARIANTS = {
     "qpole_dyn_obs": FOUR,
 }  # fmt: skip
 BUNDLES = [f"{task}-{variant}" for task, variants in VARIANTS.items() for variant in variants]
-JOINT = "qpole_obs-deqmpc-deq-joint"
+FLOWN = "crazyflie-deqmpc-deq"
+SETTLES, COMPARED = "qpole_obs-deqmpc-deq-joint", "qpole_obs-deqmpc-deq"
 
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
-    return kept_under(5, "src", "models")
+    return kept_under(5, "src")
+
+
+@pytest.fixture(scope="session")
+def kept_flights() -> Path:
+    return kept_under(5, "src", f"models/{FLOWN}")
+
+
+@pytest.fixture(scope="session")
+def kept_residuals() -> Path:
+    return kept_under(5, "src", f"models/{SETTLES}", f"models/{COMPARED}")
 
 
 def test_gradients_fixed_points_ranks_and_bad_input() -> None:
@@ -125,34 +137,34 @@ def test_variants_were_trained_alike(task: str) -> None:
     assert len({tuple(sorted(t["learning_rates"]["errors"])) for t in told}) == 1
 
 
-def test_the_alternation_converges_on_qpole_obs(kept: Path) -> None:
+def test_the_alternation_converges_on_qpole_obs(kept_residuals: Path) -> None:
     """Appendix A.2: residuals below 1e-3 within 6 rounds, at 95 % of states no training has seen, by the
     policy that was trained to come to rest; the one of the comparison stands beside it."""
-    data, out = kept / "qpole_obs", kept / "residuals.json"
+    data, out = kept_residuals / "qpole_obs", kept_residuals / "residuals.json"
     if not (data / "info.json").exists():
         deqmpc("data", "generate", "--task", "qpole_obs", "--episodes", "20", "--seed", "7000000",
                 "--spread-episodes", "0", "--out", str(data))  # fmt: skip
     if not out.exists():
-        names = (JOINT, "qpole_obs-deqmpc-deq")
+        names = (SETTLES, COMPARED)
         deqmpc("eval", *names, "--task", "qpole_obs", "--residuals", "--data", str(data), "--json", str(out))
     ours, compared = (told["rounds"] for told in json.loads(out.read_text())["residuals"])
     assert len(ours) == len(compared) == 6 and ours[-1]["all_share"] >= 0.95
 
 
-def test_two_hundred_flights_in_the_batch_environment(kept: Path) -> None:
-    out = kept / "crazyflie.json"
+def test_two_hundred_flights_in_the_batch_environment(kept_flights: Path) -> None:
+    out = kept_flights / "crazyflie.json"
     if not out.exists():
-        names = ("crazyflie-deqmpc-deq", "hover", "straight-line", "goal-mpc")
+        names = (FLOWN, "hover", "straight-line", "goal-mpc")
         deqmpc("eval", *names, "--episodes", "200", "--seed", "3", "--json", str(out))
     row = json.loads(out.read_text())["policies"][0]
     assert row["success_rate"] >= 196 / 200 and row["failure_rate"] <= 2 / 200
     assert row["normalised_return"] >= 0.95
 
 
-def test_fifty_flights_in_the_simulator(kept: Path) -> None:
-    out = kept / "sim.json"
+def test_fifty_flights_in_the_simulator(kept_flights: Path) -> None:
+    out = kept_flights / "sim.json"
     if not out.exists():
-        deqmpc("sim", "--policy", "models/crazyflie-deqmpc-deq", "--episodes", "50", "--seed", "3",
+        deqmpc("sim", "--policy", f"models/{FLOWN}", "--episodes", "50", "--seed", "3",
                 "--speed", "max", "--json", str(out))  # fmt: skip
     assert sum(e["success"] for e in json.loads(out.read_text())["episodes"]) >= 48
 
