@@ -21,6 +21,7 @@ from deqmpc_train.held_out import held_out_errors
 from deqmpc_train.paper import fig8, fig10, make, measured, plot
 from deqmpc_train.paper.catalogue import FIGURES
 from deqmpc_train.paper.cost import cost, markdown
+from deqmpc_train.paper.figure import FOUR
 from deqmpc_train.paper.jobs import Plan
 from deqmpc_train.paper.ledger import FILE, Ledger
 from deqmpc_train.paper.options import figures_of
@@ -28,7 +29,7 @@ from deqmpc_train.paper.page import BANNER
 from deqmpc_train.paper.publish import index, jobs_of, publish
 from deqmpc_train.paper.scale import scale_of
 from deqmpc_train.paper.take_over import take_over
-from deqmpc_train.sweep import Ended, Job, Store, run
+from deqmpc_train.sweep import Ended, Job, Store, closure, run
 from deqmpc_train.sweep.work import attempt
 from deqmpc_train.tuned import BUDGETS, tuned
 from deqmpc_train.verbs import paper as paper_verb
@@ -213,7 +214,7 @@ class Made:
             "errors": {"windows": [2.0] * 6, "error": values, "iterations": [values] * 12},
             "train": {"curve": curve, "validation_error": min(values), "stopped": None},
             "residuals": {"rounds": rounds, "last": dict.fromkeys(NAMES, [1e-4] * 9)},
-            "times": {"total": values, "network": [0.1] * 6, "solver": [0.4] * 6},
+            "times": {v: {"total": values, "network": [0.1] * 6, "solver": [0.4] * 6} for v in FOUR},
         }  # fmt: skip
         return made.get(job.kind, {})
 
@@ -275,13 +276,11 @@ def test_a_grid_of_which_no_rate_trains_is_a_result(
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_figures_share_their_trainings_and_their_learning_rates(budget: str) -> None:
     plan = Plan(scale_of(budget))
-    found = {name: {j.needs["training"].key for j in jobs_of([FIGURES[name]], plan) if "training" in j.needs}
+    found = {name: {key for key, j in closure(jobs_of([FIGURES[name]], plan)).items() if j.kind == "train"}
              for name in ("fig2", "fig8", "fig10", "timing", "table1")}  # fmt: skip
     assert all(found[name] <= found["fig2"] for name in found)
-    rates = {
-        n.key for name in FIGURES for j in jobs_of([FIGURES[name]], plan)
-        for t in [j.needs.get("training", j)] if "pilot" not in j.config for n in [t.needs["rate"]]
-    }  # fmt: skip
+    every = closure([job for name in FIGURES for job in jobs_of([FIGURES[name]], plan)])
+    rates = {key for key, job in every.items() if job.kind == "rate"}
     assert len(rates) == 7 * 4 + 2  # four variants of seven tasks, and two without MPC
     fig2, tasks = [FIGURES["fig2"]], ("pendulum", "cartpole")
     parts = [job.key for task in tasks for job in jobs_of(fig2, plan, [task])]

@@ -1,4 +1,4 @@
-"""The README's table is what the bundles' eval.json say."""
+"""The README's table, and the cards, are what the bundles' eval.json say."""
 
 import json
 import shutil
@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from deqmpc_train.results_table import PART, results_table
+from deqmpc_core.bundle import load_policy, read_config
+from deqmpc_core.files import read_json
+from deqmpc_train.card import model_card
+from deqmpc_train.results_table import PART, bundles, results_table
+from deqmpc_train.tuned import tuned
 from deqmpc_train.verbs import policies as policies_verb
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = bundles(ROOT / "models")
 BEGIN, END = f"<!-- {PART} -->", "<!-- end -->"
 ROW = {
     "task": "pendulum", "iterations": 1, "cold": False, "normalised_return": 0.95,
@@ -72,3 +77,13 @@ def test_times_are_measured_again_and_the_rest_stays(tmp_path: Path) -> None:
 def test_the_committed_readme_holds_the_committed_results() -> None:
     words = ["table", "--models", str(ROOT / "models"), "--readme", str(ROOT / "README.md"), "--check"]
     assert policies_verb.main(words) == 0
+
+
+@pytest.mark.parametrize("place", PUBLISHED, ids=lambda place: place.name)
+def test_a_published_policy_has_the_card_of_its_figures_and_the_tuned_rate(place: Path) -> None:
+    told, config = read_json(place / "eval.json"), read_config(place)
+    card = (place / "README.md").read_text()
+    assert card == model_card(place.name, load_policy(str(place)), told)
+    rate = told["training"]["config"]["learning_rate"]
+    assert f"--data data/{config.task}" in card and f"{told['training']['validation_error']:.4f}" in card
+    assert tuned(config.task, config.variant).learning_rate == rate

@@ -13,7 +13,7 @@ from deqmpc_train.eval.report import share, table
 PART = "results"
 """Its name in the page, see deqmpc_core.pages."""
 
-_HEAD = (
+HEAD = (
     "task", "policy", "of the expert's return", "return", "failures", "success", "L1 held out", "ms a step",
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ def results_table(models: Path) -> str:
     rows = [row for place in bundles(models) for row in _rows(place)]
     if not rows:
         raise ConfigError(f"no learned policy under '{models}'; give the folder of the bundles by --models")
-    return "\n".join(table(_HEAD, rows)) + "\n"
+    return "\n".join(table(HEAD, rows)) + "\n"
 
 
 def _rows(place: Path) -> Iterable[list[str]]:
@@ -51,7 +51,7 @@ def _rows(place: Path) -> Iterable[list[str]]:
         error = found.get("training", {}).get("validation_error")
         yield [config["task"], place.name, "", "", "", "", _number(error), ""]
     for told in evaluations:
-        yield [told["task"], _name(place, told), *_figures(told)]
+        yield [told["task"], _name(place, told), *figures(told)]
 
 
 def _name(place: Path, told: dict[str, Any]) -> str:
@@ -60,7 +60,8 @@ def _name(place: Path, told: dict[str, Any]) -> str:
     return place.name if told["iterations"] == 1 else f"{place.name}, {told['iterations']} rounds"
 
 
-def _figures(told: dict[str, Any]) -> list[str]:
+def figures(told: dict[str, Any]) -> list[str]:
+    """A row's cells of an evaluation, those under HEAD from the third on."""
     interval = told["normalised_interval"]
     return [
         share(told["normalised_return"], None if interval is None else (interval[0], interval[1])),

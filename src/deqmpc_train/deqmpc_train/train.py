@@ -99,7 +99,8 @@ def train(
         policy = trainer.best_policy()
         if group.leads:
             results = training_results(trainer, places.data, choice)
-            save_bundle(policy, places.out, model_card(policy, config, results), {"training": results})
+            told = {"training": results}
+            save_bundle(policy, places.out, model_card(places.out.name, policy, told), told)
     return policy
 
 

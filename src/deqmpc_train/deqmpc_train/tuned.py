@@ -1,7 +1,7 @@
-"""Tuned defaults: one row per task, one per budget; learning rates are chosen from one grid.
+"""Tuned defaults: one row per task, one per budget, and a learning rate per task and variant.
 
 A command line changes single options of them (`Overrides`); `deqmpc train --tune` chooses the learning rate
-from GRID for a task and data set of one's own.
+from GRID, as it was chosen here, for a task and data set of one's own.
 """
 
 from dataclasses import asdict, fields, replace
@@ -47,6 +47,19 @@ _TASKS: dict[str, dict[str, Any]] = {
     "qpole_dyn_obs": {"hidden": 1024, "stream_rounds": 1, "theta_weight": 1.0, "laptop_steps": 4000},
 }  # fmt: skip
 
+# task: the learning rate that each variant's policy in models/ chose from GRID, at the laptop budget.
+_RATES: dict[str, dict[str, float]] = {
+    "pendulum": {"deqmpc-deq": 3e-3, "deqmpc-nn": 3e-3, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-3, "deq": 3e-3,
+                 "nn": 1e-3},
+    "cartpole": {"deqmpc-deq": 3e-3, "deqmpc-nn": 1e-3, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-3, "deq": 1e-2,
+                 "nn": 3e-3},
+    "quadrotor": {"deqmpc-deq": 3e-3, "deqmpc-nn": 1e-2, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-2, "deq": 3e-3,
+                  "nn": 1e-2},
+    "crazyflie": {"deqmpc-deq": 1e-2, "deqmpc-nn": 1e-2, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-2, "deq": 1e-2,
+                  "nn": 1e-2},
+    "qpole": {"deqmpc-deq": 1e-2, "deqmpc-nn": 1e-2, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-2},
+}  # fmt: skip
+
 # of a run of a task of one's own, that is not in the table.
 _RUN: dict[str, Any] = {"stream_rounds": 1, "theta_weight": 0.1}
 
@@ -72,6 +85,7 @@ def tuned(
     run = {name: row.get(name, usual) for name, usual in _RUN.items()} | _TRAIN[budget]
     if budget == "laptop":
         run["steps"] = row.get("laptop_steps", run["steps"])
+        run["learning_rate"] = _RATES.get(task, {}).get(variant, GRID[0])
     return replace(TrainConfig(policy, **run), **{k: v for k, v in changes.items() if k not in names})
 
 

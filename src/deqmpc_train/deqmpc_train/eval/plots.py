@@ -46,7 +46,7 @@ def _returns(evaluation: Evaluation, file: Path) -> Path:
 
 
 def _rounds(results: list[PolicyResult], file: Path) -> Path:
-    """Held-out error over the rounds of a cold tick (Figure 10)."""
+    """Held-out error over the rounds of a cold tick."""
     figure = Figure(figsize=(6.0, 4.0), layout="constrained")
     axes = figure.subplots()
     for r in {r.policy: r for r in results}.values():

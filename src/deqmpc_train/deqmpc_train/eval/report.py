@@ -8,25 +8,39 @@ from deqmpc_train.eval.intervals import Interval
 from deqmpc_train.eval.residuals import NAMES, TOLERANCE, WHAT
 from deqmpc_train.eval.results import Difference, PolicyResult
 
+_TIMES = ("ms a step", "network", "solver")
 HEAD = (
     "policy", "of the expert's return", "return", "failures", "success", "L1 held out", "violation p99",
-    "ms a step", "network", "solver",
+    *_TIMES,
 )  # fmt: skip
 _PAIRS = ("first", "second", "returns", "of the expert's return", "failures")
 
 
-def markdown(evaluation: Evaluation) -> str:
-    """A table of policies, then the paired differences."""
+def markdown(evaluation: Evaluation, command: str = "", timed: bool = True) -> str:
+    """A table of policies, those of an equilibrium network's residuals, then the paired differences. command:
+    what made it; timed: with milliseconds, which mean little where other processes were at work."""
     results = evaluation.results
     task, episodes, seed = results[0].task, results[0].episodes, results[0].seed
+    columns = len(HEAD) if timed else -len(_TIMES)
     lines = [
         f"# {task}: {episodes} episodes of seed {seed}", "",
+        *([f"Made by `{command}`.", ""] if command else []),
         f"The expert's mean return from the same starts is {evaluation.expert.mean():.2f}. In brackets: 95 % "
-        "bootstrap intervals over episodes. L1 held out: mean of a cold tick and streamed ones, per knot. "
-        "ms: medians at B = 1.", "",
-        *table(HEAD, [row(r) for r in results]), "",
+        "bootstrap intervals over episodes. L1 held out: mean of a cold tick and streamed ones, per knot."
+        + (" ms: medians at B = 1." if timed else ""), "",
+        *table(HEAD[:columns], [row(r)[:columns] for r in results]), "", *_fixed_points(results),
     ]  # fmt: skip
     return "\n".join(lines + pair_lines(evaluation.differences))
+
+
+def _fixed_points(results: Sequence[PolicyResult]) -> list[str]:
+    """|d(z) - z| / |d(z)| of equilibrium networks by round."""
+    found = {r.policy: r.flight.residual_by_round for r in results if any(r.flight.residual_by_round)}
+    if not found:
+        return []
+    rounds = max(len(values) for values in found.values())
+    head = ("residual of the network's fixed point, first tick", *(f"round {i + 1}" for i in range(rounds)))
+    return [*table(head, [[name, *(f"{v:.1e}" for v in values)] for name, values in found.items()]), ""]
 
 
 def pair_lines(differences: Sequence[Difference]) -> list[str]:
@@ -88,10 +102,11 @@ def percent(interval: Interval) -> str:
 
 
 def share(value: float | None, interval: Interval | None, sign: str = "") -> str:
-    """A return over the expert's with its interval."""
+    """A return over the expert's with its interval; more digits where that is narrow."""
     if value is None:
         return "signs differ"
-    return f"{value:{sign}.3f}" + ("" if interval is None else f" {between(interval, 3)}")
+    digits = 5 if interval is not None and interval[1] - interval[0] < 2e-3 else 3
+    return f"{value:{sign}.{digits}f}" + ("" if interval is None else f" {between(interval, digits)}")
 
 
 def _number(value: float | None) -> str:

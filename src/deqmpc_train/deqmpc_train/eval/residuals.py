@@ -1,5 +1,6 @@
 """Convergence of the alternation by round, on held-out states (Appendix A.2)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +48,15 @@ class Residuals(NamedTuple):
             met = torch.stack([v < TOLERANCE for v in values.values()]).all(0)
             rounds.append(told | {"all_share": float(met.double().mean())})
         return rounds
+
+
+def search_on(policy: Policy, tolerance: float | None, evaluations: int | None) -> None:
+    """Let a policy's equilibrium network search until its residual is below tolerance, at most so many
+    evaluations; None leaves what the policy has."""
+    asked = {"tolerance": tolerance, "evaluations": evaluations}
+    if isinstance(policy.network, EquilibriumNetwork):
+        changed = {k: v for k, v in asked.items() if v is not None}
+        policy.network.config = replace(policy.network.config, **changed)
 
 
 def held_out_residuals(name: str, policy: Policy, data: Path, states: int = STATES) -> Residuals:

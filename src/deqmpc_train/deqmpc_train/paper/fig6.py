@@ -82,7 +82,7 @@ FIGURE = Figure(
     "L1 error a knot on the held-out tenth during training on the same qpole data; tight: u_max is half the "
     "default one. Instability: the largest ratio of an error to the least before it, 100 for a training that "
     "stopped. The weights are those of the step, not averaged; gradients are clipped and the rate falls by a "
-    "cosine, which calms both.",
+    "cosine, which calms both. On a laptop 1000 steps.",
     Axis("share of the control range"), Axis("held-out L1 error a knot [state units]"), grid, last,
     (
         Claim("with tight limits Diff-MPC-DEQ is less stable than DEQ-MPC-DEQ", "5.2.2", shakier),

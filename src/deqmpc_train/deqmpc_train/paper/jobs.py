@@ -110,11 +110,11 @@ class Plan:
         name = training.name.replace("train", "residuals", 1)
         return Job(name, f"{_JUDGE}:residuals", {"states": self.scale.windows, **_EXACT}, needs, work=2)
 
-    def times(self, training: Job) -> Job:
-        """Milliseconds a step, on a machine that does nothing else."""
-        config, name = {"repeats": self.scale.repeats}, training.name.replace("train", "time", 1)
+    def times(self, trainings: Mapping[str, Job]) -> Job:
+        """Milliseconds a step of policies by name, in turns, on a machine that does nothing else."""
+        config, name = {"repeats": self.scale.repeats}, "time " + ", ".join(trainings)
         quiet = Resources(cores=0)
-        return Job(name, f"{_JUDGE}:times", config, {"training": training}, resources=quiet, work=2)
+        return Job(name, f"{_JUDGE}:times", config, trainings, resources=quiet, work=2.0 * len(trainings))
 
     def simulation(self, training: Job, block: int) -> Job:
         """Flights of the simulated Crazyflie stack, those of one seed."""

@@ -8,17 +8,17 @@ import numpy as np
 
 from deqmpc_core.bundle import load_policy
 from deqmpc_core.files import read_json
-from deqmpc_core.nets import EquilibriumNetwork
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import Task, load_task
 from deqmpc_sim.in_process import fly_episode
 from deqmpc_train.config import TrainConfig
 from deqmpc_train.data import Windows, load_episodes
 from deqmpc_train.eval.expert import expert_returns
-from deqmpc_train.eval.flights import Starts, fly, seeded_starts, step_times, success
+from deqmpc_train.eval.flights import Starts, fly, seeded_starts, success
 from deqmpc_train.eval.iterations import window_errors
-from deqmpc_train.eval.residuals import held_out_residuals
+from deqmpc_train.eval.residuals import held_out_residuals, search_on
 from deqmpc_train.eval.results import failed_flags
+from deqmpc_train.eval.times import Timed, times_in_turns
 from deqmpc_train.paper.make import DATA, POLICY
 from deqmpc_train.sweep import Work
 
@@ -70,25 +70,23 @@ def residuals(work: Work) -> dict[str, Any]:
     if (missing := _missing(work)) is not None:
         return missing
     place, policy, config = str(work.needs["training"] / POLICY), _policy(work), work.config
-    if isinstance(policy.network, EquilibriumNetwork):
-        exact = {k: config[k] for k in ("tolerance", "evaluations")}
-        policy.network.config = replace(policy.network.config, **exact)
+    search_on(policy, config["tolerance"], config["evaluations"])
     found = held_out_residuals(place, policy, work.needs["data"] / DATA, config["states"])
     last = {name: values[-1].tolist() for name, values in found._asdict().items()}
     return {"rounds": found.to_json(), "last": last}
 
 
 def times(work: Work) -> dict[str, Any]:
-    """Milliseconds of warm ticks at B = 1, medians of each of some flights."""
-    if (missing := _missing(work)) is not None:
-        return missing
-    policy = _policy(work)
-    starts, rows = seeded_starts(policy.task, 0, work.config["repeats"]), []
-    for i in range(len(starts.x)):
-        centers = None if starts.centers is None else starts.centers[i : i + 1]
-        rows.append(step_times(policy, Starts(starts.x[i : i + 1], centers)))
-    total, network, solver = (list(column) for column in zip(*rows, strict=True))
-    return {"total": total, "network": network, "solver": solver}
+    """By policy: milliseconds of warm ticks at B = 1, medians of each of some flights, all in turns."""
+    places = {name: place / POLICY for name, place in work.needs.items()}
+    policies = {n: load_policy(str(p)) for n, p in places.items() if (p / "policy.json").is_file()}
+    turns = work.config["repeats"]
+    timed = [Timed(policy, seeded_starts(policy.task, 0, turns)) for policy in policies.values()]
+    found: dict[str, Any] = {}
+    for name, rows in zip(policies, times_in_turns(timed, turns), strict=True):
+        total, network, solver = (list(column) for column in zip(*rows, strict=True))
+        found[name] = {"total": total, "network": network, "solver": solver}
+    return found
 
 
 def simulation(work: Work) -> dict[str, Any]:

@@ -124,8 +124,10 @@ def train(work: Work) -> dict[str, Any]:
 
 
 def _save(work: Work, trainer: Trainer, config: TrainConfig) -> None:
-    policy, results = trainer.best_policy(), training_results(trainer, work.needs["data"] / DATA)
-    save_bundle(policy, work.place / POLICY, model_card(policy, config, results), {"training": results})
+    policy, shape = trainer.best_policy(), config.policy
+    told = {"training": training_results(trainer, work.needs["data"] / DATA)}
+    card = model_card(f"{shape.task}-{shape.variant}", policy, told)
+    save_bundle(policy, work.place / POLICY, card, told)
 
 
 def config_of(values: dict[str, Any], learning_rate: float = _FINITE) -> TrainConfig:

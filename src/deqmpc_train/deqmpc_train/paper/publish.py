@@ -60,9 +60,9 @@ def spent(jobs: Iterable[Job], found: Found) -> tuple[float, int]:
 
 
 def codes(jobs: Iterable[Job], found: Found) -> int:
-    """How many states of the code have computed jobs and what they need; those that do not say count as
-    none."""
-    return len({found.code(job) for job in closure(jobs).values() if found.done(job)} - {""})
+    """How many states of the code have computed jobs and what they need; policies taken over, which do not
+    say, count as one."""
+    return len({found.code(job) for job in closure(jobs).values() if found.done(job)})
 
 
 def index(out: Path) -> None:

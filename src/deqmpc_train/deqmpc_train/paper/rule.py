@@ -35,8 +35,7 @@ class Verdict(Enum):
 
 
 class Part(NamedTuple):
-    """One statistic of a claim: what it is, its value and interval, and the verdict on it. unit: behind the
-    numbers."""
+    """One statistic of a claim: what it is, its value and interval, and the verdict on it."""
 
     what: str
     value: float

@@ -38,16 +38,12 @@ def gain(what: str, before: Measured, after: Measured, band: Interval) -> Part:
     return statistic(what, 1.0 - after.value / before.value, 1.0 - after.draws() / before.draws(), band)
 
 
-def better(
-    band: Interval,
-    pairs: Sequence[tuple[str, str]] = PAIRS,
-    joined: Callable[[list[Part]], Finding] = together,
-) -> Test:
+def better(band: Interval, pairs: Sequence[tuple[str, str]] = PAIRS) -> Test:
     """At every x and task, each first less its second lies in the band."""
 
     def test(results: Results) -> Finding:
         cells = dict.fromkeys((c.task, c.x) for c in results.found)
-        return joined([
+        return together([
             _apart(results, a, b, task, x, band)
             for task, x in cells for a, b in pairs
         ])  # fmt: skip
@@ -84,11 +80,11 @@ def lead(results: Results, x: float, band: Interval, pairs: Sequence[tuple[str, 
     return [difference(f"{a} less {b} at {x:g}", results.of(a, x), results.of(b, x), band) for a, b in pairs]
 
 
-def improving(variants: Sequence[str], band: Interval, since: int = -2) -> Test:
-    """The share by which each variant's figure falls from the x at place `since` to the last one."""
+def improving(variants: Sequence[str], band: Interval) -> Test:
+    """The share by which each variant's figure falls from the last x but one to the last."""
 
     def test(results: Results) -> Finding:
-        first, last = results.xs[since], results.xs[-1]
+        first, last = results.xs[-2], results.xs[-1]
         what = f"from {first:g} to {last:g}"
         return together([
             gain(f"{v} falls by, {what}", results.of(v, first), results.of(v, last), band) for v in variants

@@ -20,18 +20,19 @@ ALIKE, MOST, TEN_HERTZ = (0.8, 1.25), (0.5, 1.0), (0.0, 100.0)
 
 
 def grid(plan: Plan) -> Grid:
-    """The policies of Figure 2, on a machine that does nothing else meanwhile."""
-    return {Cell(TASK, variant): [plan.times(plan.training(TASK, variant))] for variant in FOUR}
+    """The policies of Figure 2, in turns, on a machine that does nothing else meanwhile."""
+    times = plan.times({variant: plan.training(TASK, variant) for variant in FOUR})
+    return {Cell(TASK, variant): [times] for variant in FOUR}
 
 
-def of(key: str, found: Sequence[dict[str, Any]]) -> Measured:
+def of(key: str, variant: str, found: Sequence[dict[str, Any]]) -> Measured:
     """Mean over flights of the medians over a flight's warm ticks [ms]."""
-    return mean([value for told in known(found) for value in told[key]])
+    return mean([value for told in known(found) for value in told.get(variant, {}).get(key, [])])
 
 
-def total(_: Cell, found: Sequence[dict[str, Any]]) -> Measured:
+def total(cell: Cell, found: Sequence[dict[str, Any]]) -> Measured:
     """The whole step."""
-    return of("total", found)
+    return of("total", cell.variant, found)
 
 
 def alike(results: Results) -> Finding:
@@ -49,7 +50,7 @@ def solver_most(results: Results) -> Finding:
     """The solver's share of the step."""
     parts = []
     for variant in FOUR:
-        solver, whole = of("solver", results.found[Cell(TASK, variant)]), results.of(variant)
+        solver, whole = of("solver", variant, results.found[Cell(TASK, variant)]), results.of(variant)
         share, draws = solver.value / whole.value, solver.draws() / whole.draws()
         parts.append(statistic(f"solver's share of {variant}", share, draws, MOST))
     return together(parts)
@@ -67,7 +68,7 @@ def bars(results: Results, canvas: Canvas) -> None:
     axes = canvas.subplots()
     places = np.arange(len(FOUR))
     network, solver = (
-        [of(k, results.found[Cell(TASK, v)]).value for v in FOUR] for k in ("network", "solver")
+        [of(k, v, results.found[Cell(TASK, v)]).value for v in FOUR] for k in ("network", "solver")
     )
     axes.bar(places, solver, 0.55, color="#0072B2", label="solver")
     axes.bar(places, network, 0.55, bottom=solver, color="#E69F00", hatch="//", label="network")
@@ -85,7 +86,7 @@ def tables(results: Results) -> list[str]:
     """Network, solver, and the paper's on its machine."""
     body = []
     for v in FOUR:
-        parts = (of(k, results.found[Cell(TASK, v)]).value for k in ("network", "solver", "total"))
+        parts = (of(k, v, results.found[Cell(TASK, v)]).value for k in ("network", "solver", "total"))
         body.append([NAMES[v], *(f"{p:.2f}" for p in parts), f"{PAPER[v]:.1f}"])
     return [
         "",
@@ -95,10 +96,10 @@ def tables(results: Results) -> list[str]:
 
 FIGURE = Figure(
     "timing", "Appendix A.3: time of a step",
-    "Medians over the warm ticks of a flight at B = 1 on one thread of the CPU, mean over flights; two AL "
-    "iterations a tick. The paper's solver is PyTorch code, ours compiled, and its task is not named: "
-    "milliseconds and the solver's share do not compare, ratios of variants do. Rest: what is neither "
-    "network nor solver.",
+    "Medians over the warm ticks of a flight at B = 1 on one thread of the CPU, mean over flights, which the "
+    "variants fly in turns; two AL iterations a tick. The paper's solver is PyTorch code, ours compiled, and "
+    "its task is not named: milliseconds and the solver's share do not compare, ratios of variants do. Rest: "
+    "what is neither network nor solver.",
     Axis("variant"), Axis("time of a warm step [ms]"), grid, total,
     (
         Claim("DEQ-MPC and Diff-MPC take about as long (here: a ratio of 0.8 to 1.25)", "A.3", alike),

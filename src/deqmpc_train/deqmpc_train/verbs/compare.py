@@ -1,5 +1,6 @@
 """deqmpc compare: train every variant alike, fly them from the same starts, write the table."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> None:
         plan = _comparison(arguments)
         _train(plan)
-        console.print(_judged(plan, arguments), markup=False, highlight=False)
+        command = shlex.join(["deqmpc", "compare", *(sys.argv[1:] if argv is None else argv)])
+        console.print(_judged(plan, arguments, command), markup=False, highlight=False)
         if arguments.json:
             write_json(arguments.json, read_json(plan.out / "compare.json"))
 
@@ -96,7 +98,7 @@ def _train(plan: Comparison) -> None:
         train_all(plan, watch)
 
 
-def _judged(plan: Comparison, arguments: CompareArguments) -> str:
+def _judged(plan: Comparison, arguments: CompareArguments, command: str) -> str:
     """compare.md; flown again only where a policy or the way of flying has changed."""
     runs, task = plan.runs(), load_task(plan.task, **plan.task_options)
     rounds = arguments.iterations or (rounds_per_tick(task.name),)
@@ -108,7 +110,7 @@ def _judged(plan: Comparison, arguments: CompareArguments) -> str:
     names = [str(r.bundle) for r in runs]
     with Console(stderr=True).status("…") as status:
         evaluation = evaluate(names, task, way, progress=status.update)
-    text, values = _told(evaluation, runs)
+    text, values = _told(evaluation, runs, command)
     draw(evaluation, plan.out)
     keep(evaluation, names, task.name)
     write_text(page, text)
@@ -116,7 +118,7 @@ def _judged(plan: Comparison, arguments: CompareArguments) -> str:
     return text
 
 
-def _told(evaluation: Evaluation, runs: list[Run]) -> tuple[str, dict[str, Any]]:
+def _told(evaluation: Evaluation, runs: list[Run], command: str) -> tuple[str, dict[str, Any]]:
     """The page and the figures: every policy, and the variants' means over splits."""
     variants = {run.name: run.variant for run in runs}
     warm = evaluation.results[0].iterations
@@ -132,7 +134,7 @@ def _told(evaluation: Evaluation, runs: list[Run]) -> tuple[str, dict[str, Any]]
     values = evaluation.to_json() | {
         "variants": [v.to_json() for v in means], "pairs": [d._asdict() for d in paired], "training": trained,
     }  # fmt: skip
-    return markdown(alone) + "\n".join(lines), values
+    return markdown(alone, command, timed=False) + "\n".join(lines), values
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from deqmpc_core.errors import ConfigError
 from deqmpc_core.files import read_json, write_json, write_text
 from deqmpc_core.policies import Policy
 from deqmpc_core.tasks import load_task
+from deqmpc_train.card import renew_card
 from deqmpc_train.data.options import option_values
 from deqmpc_train.eval import Evaluation, Plan, PolicyResult, evaluate
 from deqmpc_train.tuned import rounds_per_tick
@@ -32,9 +33,10 @@ class EvalArguments:
     tick, a row for each (default: the task's, 2 for qpole_obs, else 1). cold: one more row, every tick
     from nothing. data: a data set, for the held-out error; split: whose tenth (default: the one the
     policy was trained without). residuals: instead of flying, residuals by round of a cold tick at held-
-    out states (needs data). mu_max: instead of flying, held-out errors by AL iteration of a cold tick
-    with penalties that end at these values (needs data; Figure 10). json, markdown: files for the
-    figures. plots: a folder for pictures. keep: write each policy's figures into its bundle's eval.json.
+    out states (needs data), where an equilibrium network searches with tolerance and evaluations if they
+    are given, else with the policy's own. mu_max: instead of flying, held-out errors by AL iteration of a
+    cold tick with penalties that end at these values (needs data; Figure 10). json, markdown: files for
+    the figures. plots: a folder for pictures. keep: write each policy's figures into its bundle's eval.json.
     threads: CPU threads.
     """
 
@@ -48,6 +50,8 @@ class EvalArguments:
     data: Path | None = None
     split: int | None = None
     residuals: bool = False
+    tolerance: float | None = None
+    evaluations: int | None = None
     mu_max: tuple[float, ...] = ()
     json: Path | None = None
     markdown: Path | None = None
@@ -96,22 +100,25 @@ def _evaluate(arguments: EvalArguments) -> None:
 
 
 def keep(evaluation: Evaluation, names: Sequence[str], task: str) -> None:
-    """Each policy's rows as "evaluation" in its bundle's eval.json, the rest of which stays."""
+    """Each policy's rows as "evaluation" in its bundle's eval.json, the rest of which stays, and on its
+    card."""
     for name in names:
-        file = find_bundle(name, task) / "eval.json"
+        place = find_bundle(name, task)
         rows = [r.to_json() for r in evaluation.results if r.policy == Path(name).name]
-        write_json(file, read_json(file) | {"evaluation": rows})
+        write_json(place / "eval.json", read_json(place / "eval.json") | {"evaluation": rows})
+        renew_card(place)
 
 
 def _residuals(arguments: EvalArguments) -> None:
     from deqmpc_train.eval.plots import draw_residuals
     from deqmpc_train.eval.report import residual_markdown
-    from deqmpc_train.eval.residuals import held_out_residuals
+    from deqmpc_train.eval.residuals import held_out_residuals, search_on
 
     data = _data(arguments, "--residuals")
     found: list[dict[str, Any]] = []
     pages = []
     for name, policy in _loaded(arguments):
+        search_on(policy, arguments.tolerance, arguments.evaluations)
         residuals = held_out_residuals(name, policy, data)
         label, states, rounds = Path(name).name, residuals.joint.shape[1], residuals.to_json()
         found.append({"policy": label, "task": policy.task.name, "states": states, "rounds": rounds})

@@ -58,8 +58,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Time:
-    """Measure the milliseconds a step of evaluated bundles (all learned ones if none is named) at B = 1, and
-    write them into their eval.json: on a machine that has nothing else to do, as an evaluation's may not.
+    """Measure the milliseconds a step of evaluated bundles (all learned ones if none is named) at B = 1,
+    those of a task in turns, and write them into eval.json and card: on a machine that has nothing else to
+    do, as an evaluation's may not.
 
     threads: CPU threads. json: a file for the figures.
     """
@@ -126,8 +127,9 @@ def _time(command: Time, console: Console) -> None:
     named = [find_bundle(n) for n in command.policies]
     directories = named or [d for d in list_bundles() if read_config(d).learned]
     told = []
-    for directory in track(directories, "timing", console=Console(stderr=True), transient=True):
-        for row in measure_again(directory):
+    total, bar = len(directories), Console(stderr=True)
+    for directory, rows in track(measure_again(directories), "timing", total, console=bar, transient=True):
+        for row in rows:
             console.print(f"{directory.name}: {row['ms_per_step']:.2f} ms a step")
             told.append({"policy": directory.name, **row})
     if command.json:
