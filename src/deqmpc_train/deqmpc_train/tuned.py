@@ -58,6 +58,8 @@ _RATES: dict[str, dict[str, float]] = {
     "crazyflie": {"deqmpc-deq": 1e-2, "deqmpc-nn": 1e-2, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-2, "deq": 1e-2,
                   "nn": 1e-2},
     "qpole": {"deqmpc-deq": 1e-2, "deqmpc-nn": 1e-2, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-2},
+    "qpole_obs": {"deqmpc-deq": 3e-3, "deqmpc-nn": 1e-2, "diffmpc-deq": 3e-3, "diffmpc-nn": 1e-2},
+    "qpole_dyn_obs": {"deqmpc-deq": 1e-2, "deqmpc-nn": 1e-2, "diffmpc-deq": 1e-2, "diffmpc-nn": 1e-2},
 }  # fmt: skip
 
 # of a run of a task of one's own, that is not in the table.
